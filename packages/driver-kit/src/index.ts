@@ -1,1 +1,9 @@
-export {};
+export * from './config.ts';
+export * from './device/contract.ts';
+export * from './errors.ts';
+export * from './instance/contract.ts';
+export * from './network/contract.ts';
+export * from './plugin.ts';
+export * from './storage/contract.ts';
+export * from './storage/layout.ts';
+export * from './work.ts';
