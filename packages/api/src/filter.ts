@@ -1,4 +1,4 @@
-import { RE2JS } from 're2js';
+import { RE2JS, RE2JSException } from 're2js';
 import { InvalidInputError } from './errors.ts';
 
 /** A filter expression that does not follow the grammar; `position` is the offset in the text where it went wrong. */
@@ -66,7 +66,7 @@ const matcher = (value: string): ((text: string) => boolean) => {
     const pattern = RE2JS.compile(/[$^]/.test(value) ? value : `^${value}$`, RE2JS.CASE_INSENSITIVE | RE2JS.DOTALL);
     return (text) => pattern.test(text);
   } catch (error) {
-    if (error instanceof Error && error.name.startsWith('RE2JS')) return plain;
+    if (error instanceof RE2JSException) return plain;
     throw error;
   }
 };
@@ -130,7 +130,8 @@ export const compileFilter = (source: string): Filter => {
     const left = test;
     const right = clause(token);
     fields.push(right.field);
-    test = joint === 'and' ? (object) => left(object) && right.test(object) : (object) => left(object) || right.test(object);
+    test =
+      joint === 'and' ? (object) => left(object) && right.test(object) : (object) => left(object) || right.test(object);
 
     const connector = scan.word();
     if (!connector) return Object.assign(test, { fields });

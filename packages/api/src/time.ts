@@ -38,7 +38,8 @@ const rfc3339 =
 export const parseTimeNanoseconds = (text: string): bigint => {
   const match = rfc3339.exec(text);
   if (match) {
-    const [, year, month, day, hour, minute, second, fraction = '', sign, offsetHours = '0', offsetMinutes = '0'] = match;
+    const [, year, month, day, hour, minute, second, fraction = '', sign, offsetHours = '0', offsetMinutes = '0'] =
+      match;
     const date = new Date(0);
     date.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
     date.setUTCHours(Number(hour), Number(minute), Number(second));
