@@ -1,1 +1,15 @@
-export {};
+export * from './command-error.ts';
+export * from './errno.ts';
+export * from './filesystem.ts';
+export * from './idmapped-mount.ts';
+export * from './lines.ts';
+export * from './mount.ts';
+export { type MountAttribute, type Propagation, setMountAttributes } from './mount-attributes.ts';
+export * from './mount-info.ts';
+export * from './mount-options.ts';
+export { removeTree } from './remove-tree.ts';
+export { type Argv, type ProcessOptions, type RunOptions, type RunResult, run } from './run.ts';
+export * from './safe-path.ts';
+export * from './spawn-stream.ts';
+export type { PathBytes } from './syscalls.ts';
+export * from './user-namespace.ts';

@@ -1,0 +1,324 @@
+import { chmodSync, closeSync, constants, fstatSync, openSync, readdirSync, type Stats, utimesSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { errnoError, errnoNamed, isErrno } from './errno.ts';
+import { removeAt } from './remove-tree.ts';
+import {
+  AT_EMPTY_PATH,
+  AT_REMOVEDIR,
+  cString,
+  fchownat,
+  mkdirat,
+  openat2,
+  type PathBytes,
+  readlinkat,
+  renameat,
+  symlinkat,
+  unlinkat,
+} from './syscalls.ts';
+
+const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, O_TRUNC, O_APPEND } =
+  constants;
+const O_PATH = 0o10000000;
+const O_CLOEXEC = 0o2000000;
+const RESOLVE_NO_MAGICLINKS = 0x02;
+const RESOLVE_NO_SYMLINKS = 0x04;
+const RESOLVE_IN_ROOT = 0x10;
+const OPEN_HOW_SIZE = 24;
+const PATH_MAX = 4096;
+
+export type FileType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'block-device' | 'char-device';
+
+/** What a file is, from its stat. */
+export function fileType(stats: Stats): FileType {
+  if (stats.isFile()) return 'file';
+  if (stats.isDirectory()) return 'directory';
+  if (stats.isSymbolicLink()) return 'symlink';
+  if (stats.isFIFO()) return 'fifo';
+  if (stats.isSocket()) return 'socket';
+  return stats.isBlockDevice() ? 'block-device' : 'char-device';
+}
+
+/** Owner and permissions of something that is made. Without an owner it belongs to this process. */
+export interface Ownership {
+  mode?: number;
+  uid?: number;
+  gid?: number;
+}
+
+export type OpenMode = 'read' | 'write' | 'read-write' | 'append';
+
+const openFlags: Record<OpenMode, number> = {
+  read: O_RDONLY,
+  write: O_WRONLY,
+  'read-write': O_RDWR,
+  append: O_WRONLY | O_APPEND,
+};
+
+/** struct open_how of openat2(2): flags, mode, resolve, each 64 bits. */
+function openHow(flags: number, mode: number, resolve: number): Uint8Array {
+  const how = Buffer.alloc(OPEN_HOW_SIZE);
+  how.writeBigUInt64LE(BigInt(flags), 0);
+  how.writeBigUInt64LE(BigInt(mode), 8);
+  how.writeBigUInt64LE(BigInt(resolve), 16);
+  return how;
+}
+
+/** Splits off the last name, which must be a real one. */
+function split(path: string, syscall: string): { parent: string; name: string } {
+  const trimmed = path.replace(/\/+$/, '');
+  const slash = trimmed.lastIndexOf('/');
+  const name = trimmed.slice(slash + 1);
+  if (name === '' || name === '.' || name === '..') throw errnoNamed('EINVAL', syscall, path);
+  return { parent: trimmed.slice(0, slash + 1) || '/', name };
+}
+
+/**
+ * A directory that stands for `/`: every path is resolved below it by the kernel (openat2(2), RESOLVE_IN_ROOT), so that
+ * neither `..` nor a symlink that somebody swaps in at any moment leads out. Works while a hostile owner changes the tree.
+ *
+ * Paths are relative to the root, with or without a leading `/`. Symlinks inside are followed, except where a method
+ * says that it is about the link itself. Metadata calls take microseconds and are synchronous; what moves data is not.
+ * All methods throw errno-coded errors (ENOENT, ENOTDIR, ELOOP, EEXIST, ENAMETOOLONG, ENOSPC, …).
+ * Dispose of it when done.
+ */
+export class Root implements Disposable {
+  readonly fd: number;
+  readonly #resolve: number;
+
+  /**
+   * @param fd a directory's fd; it belongs to this object from here on
+   * @param options.followSymlinks false refuses every symlink with ELOOP
+   */
+  constructor(fd: number, options: { followSymlinks?: boolean } = {}) {
+    this.fd = fd;
+    this.#resolve =
+      RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (options.followSymlinks === false ? RESOLVE_NO_SYMLINKS : 0);
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.fd);
+  }
+
+  /**
+   * Opens with flags of open(2) and returns the bare fd, which the caller closes.
+   * With O_PATH nothing is opened for real: safe for FIFOs and devices.
+   */
+  openFd(path: string, flags: number, mode = 0): number {
+    return openat2(this.fd, path === '' ? '.' : path, openHow(flags | O_CLOEXEC, mode, this.#resolve), OPEN_HOW_SIZE);
+  }
+
+  /** Calls a function with an O_PATH fd of a path, closed afterwards. */
+  #at<T>(path: string, flags: number, use: (fd: number) => T): T {
+    const fd = this.openFd(path, flags | O_PATH);
+    try {
+      return use(fd);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  #atParent<T>(path: string, syscall: string, use: (dirFd: number, name: string) => T): T {
+    const { parent, name } = split(path, syscall);
+    return this.#at(parent, O_DIRECTORY, (fd) => {
+      try {
+        return use(fd, name);
+      } catch (error) {
+        throw isErrno(error) ? errnoError(-error.errno, syscall, path) : error;
+      }
+    });
+  }
+
+  /**
+   * Opens a regular file or directory. Anything else is refused with EINVAL and is not touched (`stat` tells its type):
+   * opening a FIFO would wait for its other side, opening a device can do anything.
+   */
+  async open(path: string, mode: OpenMode = 'read'): Promise<FileHandle> {
+    return this.#openExisting(path, openFlags[mode]);
+  }
+
+  async #openExisting(path: string, flags: number): Promise<FileHandle> {
+    const fd = this.openFd(path, O_PATH);
+    try {
+      const stats = fstatSync(fd);
+      if (!stats.isFile() && !stats.isDirectory()) throw errnoNamed('EINVAL', 'open', path);
+      // The fd stands for the inode that was looked at, whatever has become of its name.
+      return await open(`/proc/self/fd/${fd}`, flags | O_NONBLOCK);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /**
+   * Opens a regular file for writing and makes it if it is not there; with `exclusive` it must not be (EEXIST).
+   * Owner and mode (0644) are given to a new file only. An existing one is emptied unless `append` is set.
+   */
+  async create(path: string, options: Ownership & { exclusive?: boolean; append?: boolean } = {}): Promise<FileHandle> {
+    const flags = O_WRONLY | (options.append ? O_APPEND : O_TRUNC);
+    try {
+      return await this.#makeFile(path, flags | O_EXCL, options);
+    } catch (error) {
+      if (!isErrno(error, 'EEXIST') || options.exclusive) throw error;
+    }
+    try {
+      return await this.#openExisting(path, flags);
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error;
+      // The name is a symlink to a file that is not there yet.
+      return this.#makeFile(path, flags, options);
+    }
+  }
+
+  async #makeFile(path: string, flags: number, owner: Ownership): Promise<FileHandle> {
+    const fd = this.openFd(path, flags | O_CREAT | O_NONBLOCK, 0o600);
+    try {
+      this.#own(fd, owner, 0o644);
+      return await open(`/proc/self/fd/${fd}`, flags & ~O_EXCL);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Sets owner, then mode (a change of owner takes setuid bits away), past the umask. */
+  #own(fd: number, { mode, uid = -1, gid = -1 }: Ownership, defaultMode: number): void {
+    if (uid !== -1 || gid !== -1) fchownat(fd, '', uid >>> 0, gid >>> 0, AT_EMPTY_PATH);
+    chmodSync(`/proc/self/fd/${fd}`, mode ?? defaultMode);
+  }
+
+  stat(path: string): Stats {
+    return this.#at(path, 0, (fd) => fstatSync(fd));
+  }
+
+  /** Like stat, of a symlink itself. */
+  lstat(path: string): Stats {
+    return this.#at(path, O_NOFOLLOW, (fd) => fstatSync(fd));
+  }
+
+  /** Says whether a path leads to something. */
+  exists(path: string): boolean {
+    try {
+      this.stat(path);
+      return true;
+    } catch (error) {
+      if (isErrno(error, 'ENOENT', 'ENOTDIR')) return false;
+      throw error;
+    }
+  }
+
+  /** The text of a symlink. EINVAL when it is none. */
+  readlink(path: string): string {
+    return this.#at(path, O_NOFOLLOW, (fd) => {
+      if (!fstatSync(fd).isSymbolicLink()) throw errnoNamed('EINVAL', 'readlink', path);
+      const buffer = Buffer.alloc(PATH_MAX);
+      return buffer.toString('utf8', 0, readlinkat(fd, '', buffer, buffer.length));
+    });
+  }
+
+  /** The names in a directory, sorted. */
+  list(path: string): string[] {
+    const fd = this.openFd(path, O_DIRECTORY | O_RDONLY);
+    try {
+      return readdirSync(`/proc/self/fd/${fd}`).sort();
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Makes a directory (mode 0755). EEXIST when the name is taken. */
+  mkdir(path: string, owner: Ownership = {}): void {
+    const flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    const fd = this.#atParent(path, 'mkdir', (dirFd, name) => {
+      mkdirat(dirFd, name, 0o700);
+      return openat2(dirFd, name, openHow(flags, 0, RESOLVE_IN_ROOT), OPEN_HOW_SIZE);
+    });
+    try {
+      this.#own(fd, owner, 0o755);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Makes a directory and those missing above it, all with the same owner and mode. What exists is left as it is. */
+  mkdirAll(path: string, owner: Ownership = {}): void {
+    const names = path.split('/').filter((name) => name !== '' && name !== '.');
+    for (let depth = 1; depth <= names.length; depth++) {
+      const part = `/${names.slice(0, depth).join('/')}`;
+      if (this.#isDirectory(part)) continue;
+      try {
+        this.mkdir(part, owner);
+      } catch (error) {
+        if (!isErrno(error, 'EEXIST')) throw error;
+        throw errnoNamed('ENOTDIR', 'mkdir', part);
+      }
+    }
+  }
+
+  #isDirectory(path: string): boolean {
+    try {
+      return this.stat(path).isDirectory();
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return false;
+      throw error;
+    }
+  }
+
+  /** Makes a symlink with any text. EEXIST when the name is taken. */
+  symlink(target: PathBytes, path: string, owner: { uid?: number; gid?: number } = {}): void {
+    this.#atParent(path, 'symlink', (dirFd, name) => {
+      symlinkat(cString(target), dirFd, name);
+    });
+    if (owner.uid !== undefined || owner.gid !== undefined) this.lchown(path, owner.uid ?? -1, owner.gid ?? -1);
+  }
+
+  /** Removes one name that is not a directory. */
+  unlink(path: string): void {
+    this.#atParent(path, 'unlink', (dirFd, name) => unlinkat(dirFd, name, 0));
+  }
+
+  /** Removes an empty directory. */
+  rmdir(path: string): void {
+    this.#atParent(path, 'rmdir', (dirFd, name) => unlinkat(dirFd, name, AT_REMOVEDIR));
+  }
+
+  /** Removes a file or a whole directory tree. Mounts inside it are refused (EXDEV). ENOENT when there is nothing. */
+  async remove(path: string): Promise<void> {
+    const { parent, name } = split(path, 'unlink');
+    const fd = this.openFd(parent, O_PATH | O_DIRECTORY);
+    try {
+      await removeAt(fd, name);
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  /** Moves within the root; an existing file at the new path is replaced. */
+  rename(from: string, to: string): void {
+    this.#atParent(from, 'rename', (fromFd, fromName) =>
+      this.#atParent(to, 'rename', (toFd, toName) => renameat(fromFd, fromName, toFd, toName)),
+    );
+  }
+
+  /** Changes the owner; -1 leaves an id as it is. */
+  chown(path: string, uid: number, gid: number): void {
+    this.#at(path, 0, (fd) => fchownat(fd, '', uid >>> 0, gid >>> 0, AT_EMPTY_PATH));
+  }
+
+  /** Changes the owner of a symlink itself. */
+  lchown(path: string, uid: number, gid: number): void {
+    this.#at(path, O_NOFOLLOW, (fd) => fchownat(fd, '', uid >>> 0, gid >>> 0, AT_EMPTY_PATH));
+  }
+
+  /** Changes permissions, 0 to 07777. */
+  chmod(path: string, mode: number): void {
+    this.#at(path, 0, (fd) => chmodSync(`/proc/self/fd/${fd}`, mode));
+  }
+
+  /** Sets the times of access and modification, in seconds (fractions allowed) or as dates. */
+  utimes(path: string, accessed: number | Date, modified: number | Date): void {
+    this.#at(path, 0, (fd) => utimesSync(`/proc/self/fd/${fd}`, accessed, modified));
+  }
+}
+
+/** Opens a directory as a Root. The path itself belongs to the caller and is followed as usual. */
+export function openRoot(path: string, options: { followSymlinks?: boolean } = {}): Root {
+  return new Root(openSync(path, O_PATH | O_DIRECTORY | O_CLOEXEC), options);
+}
