@@ -1,1 +1,12 @@
-export {};
+export * from './client.ts';
+export * from './console.ts';
+export * from './endpoint.ts';
+export type { Envelope, Reply } from './envelope.ts';
+export * from './errors.ts';
+export * from './events.ts';
+export * from './exec.ts';
+export * from './files.ts';
+export * from './operations.ts';
+export { type RawReply, tlsOptions } from './transport.ts';
+export { apiPath, type Query } from './url.ts';
+export { openWebSocket, type WebSocket } from './websocket.ts';
