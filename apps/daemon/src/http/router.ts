@@ -140,7 +140,7 @@ export const createRouter = (options: Options): Router => {
       app.on(method, path, async (context) => {
         const { incoming, outgoing } = context.env;
         const params: Record<string, string> = {};
-        for (const [name, value] of Object.entries(context.req.param())) params[name] = decode(value);
+        for (const [name, value] of Object.entries<string | undefined>(context.req.param())) params[name] = decode(value ?? '');
         const request = requestOf(incoming, new URL(incoming.url ?? '/', 'http://localhost'), params);
         try {
           options.gate?.(request.path);

@@ -1,0 +1,224 @@
+import { join } from 'node:path';
+import {
+  type Attachment,
+  badRequest,
+  type Config,
+  type Device,
+  type DeviceContext,
+  type DeviceDriver,
+  type InstanceType,
+  LxdError,
+  messageOf,
+  type NicAttachment,
+  type Reservation,
+  UndoStack,
+  validateConfig,
+} from '@lxd-ts/driver-kit';
+import type { IdMap } from '@lxd-ts/host';
+import type { Logger } from 'pino';
+import type { Drivers } from '../drivers/registry.ts';
+import { type Devices, handleOf, type Instance, rootDisk } from '../instances/instance.ts';
+
+/** What device drivers may ask of the rest of the daemon. */
+export interface DeviceSurroundings {
+  readonly network: (project: string, name: string) => ReturnType<DeviceContext['network']>;
+  readonly reserve: (project: string, network: string, reservation: Reservation | undefined, device: { instance: string; project: string; device: string }) => Promise<void>;
+  readonly volume: (project: string, pool: string, name: string) => ReturnType<DeviceContext['volume']>;
+  readonly serverConfig: () => Config;
+}
+
+/** Changes to an instance's `volatile.*` keys; an empty value removes the key. */
+export type VolatileChanges = Record<string, string>;
+
+/** Devices of one instance that are up. */
+export interface StartedDevices {
+  readonly attachments: readonly Attachment[];
+  readonly volatile: VolatileChanges;
+  afterStart(pid: number): Promise<void>;
+}
+
+export interface DeviceManager {
+  /**
+   * Checks the devices of an instance or profile.
+   *
+   * @param type - the instance's; unset for a profile, where what does not fit is ignored later
+   * @throws LxdError bad-request naming the device and the key
+   */
+  validate(devices: Devices, project: string, type: InstanceType | undefined): void;
+  /** Brings up all devices but the root disk. On failure those that were up are down again. */
+  startAll(instance: Instance, idmap: IdMap | undefined): Promise<StartedDevices>;
+  /** Takes down all devices, those that a crash left included. Failures are logged: the instance is gone anyway. */
+  stopAll(instance: Instance): Promise<VolatileChanges>;
+  /** Brings up one device of a running instance. @throws LxdError bad-request when its type cannot be hot-plugged */
+  startOne(instance: Instance, device: Device, idmap: IdMap | undefined, pid: number): Promise<StartedDevices>;
+  stopOne(instance: Instance, device: Device): Promise<VolatileChanges>;
+  /** Applies changed keys to a running device. @returns false when it must be removed and added anew */
+  updateOne(instance: Instance, device: Device, before: Config, pid: number): Promise<boolean>;
+}
+
+const isRoot = (device: Device): boolean => device.config['type'] === 'disk' && device.config['path'] === '/';
+
+const prefixed = (device: string, values: Config | undefined): VolatileChanges =>
+  Object.fromEntries(Object.entries(values ?? {}).map(([key, value]) => [`volatile.${device}.${key}`, value]));
+
+/** The `volatile.<device>.*` keys without their prefix. */
+const volatileOf = (config: Config, device: string): Config => {
+  const prefix = `volatile.${device}.`;
+  return Object.fromEntries(
+    Object.entries(config).flatMap(([key, value]) => (key.startsWith(prefix) ? [[key.slice(prefix.length), value]] : [])),
+  );
+};
+
+/** The first free `ethN`. */
+const freeNicName = (taken: ReadonlySet<string>): string => {
+  for (let n = 0; ; n++) if (!taken.has(`eth${n}`)) return `eth${n}`;
+};
+
+export const createDeviceManager = (drivers: Drivers, surroundings: DeviceSurroundings, directory: string, log: Logger): DeviceManager => {
+  const nictypeOf = (project: string, config: Config): string | undefined =>
+    config['type'] === 'nic' && config['network'] ? surroundings.network(project, config['network']).preset.nictype : config['nictype'];
+
+  const driverOf = (project: string, device: Device): DeviceDriver => {
+    try {
+      return drivers.device(device.config, nictypeOf(project, device.config));
+    } catch (error) {
+      throw error instanceof LxdError ? new LxdError(error.kind, `Device "${device.name}": ${error.message}`, { cause: error }) : error;
+    }
+  };
+
+  /** The devices a driver of this instance type can handle; others come from profiles and are ignored (spec 03.11). */
+  const devicesOf = (instance: Instance): Device[] =>
+    Object.entries(instance.expanded.devices)
+      .map(([name, config]) => ({ name, config }))
+      .filter((device) => !isRoot(device) && driverOf(instance.project, device).instanceTypes.includes(instance.type));
+
+  const contextOf = (instance: Instance, device: Device, idmap: IdMap | undefined, pid?: number): DeviceContext => ({
+    instance: {
+      name: instance.name,
+      project: instance.project,
+      type: instance.type,
+      config: instance.expanded.config,
+      ...(idmap ? { idmap } : {}),
+      ...(pid === undefined ? {} : { pid }),
+    },
+    directory: join(directory, handleOf(instance)),
+    volatile: volatileOf(instance.config, device.name),
+    server: surroundings.serverConfig(),
+    network: (name) => surroundings.network(instance.project, name),
+    reserve: (network, reservation) =>
+      surroundings.reserve(instance.project, network, reservation, { instance: instance.name, project: instance.project, device: device.name }),
+    volume: (pool, name) => surroundings.volume(instance.project, pool, name),
+    warn: (message) => log.warn({ instance: instance.name, project: instance.project, device: device.name }, message),
+  });
+
+  const start = async (instance: Instance, device: Device, idmap: IdMap | undefined, pid?: number) => {
+    const started = await driverOf(instance.project, device).start(device, contextOf(instance, device, idmap, pid));
+    return { device, started };
+  };
+
+  const stop = async (instance: Instance, device: Device): Promise<VolatileChanges> => {
+    const stopped = await driverOf(instance.project, device).stop(device, contextOf(instance, device, undefined));
+    return prefixed(device.name, stopped?.volatile);
+  };
+
+  /** Gives NICs without a name theirs: `eth0`, `eth1`, … in order of the devices. */
+  const withNames = (attachments: readonly Attachment[]): Attachment[] => {
+    const taken = new Set(attachments.flatMap((one) => (one.kind === 'nic' && one.name !== '' ? [one.name] : [])));
+    return attachments.map((attachment): Attachment => {
+      if (attachment.kind !== 'nic' || attachment.name !== '') return attachment;
+      const name = freeNicName(taken);
+      taken.add(name);
+      return { ...attachment, name } satisfies NicAttachment;
+    });
+  };
+
+  const collect = (results: readonly Awaited<ReturnType<typeof start>>[]): StartedDevices => ({
+    attachments: withNames(results.flatMap(({ started }) => started.attachments)),
+    volatile: Object.assign({}, ...results.map(({ device, started }) => prefixed(device.name, started.volatile))),
+    async afterStart(pid) {
+      for (const { started } of results) await started.afterStart?.(pid);
+    },
+  });
+
+  return {
+    validate(devices, project, type) {
+      for (const [name, config] of Object.entries(devices)) {
+        if (name.length === 0 || name.length > 64) throw badRequest(`Invalid device name "${name}": give 1 to 64 characters`);
+        if (name.includes('/')) throw badRequest(`Invalid device name "${name}": it may not contain "/"`);
+        const device = { name, config };
+        const driver = driverOf(project, device);
+        if (type && !driver.instanceTypes.includes(type)) {
+          throw badRequest(`Device "${name}": type "${config['type']}" is not supported by instances of type ${type}`);
+        }
+        try {
+          const { type: _type, ...keys } = config;
+          validateConfig(driver.config, keys, 'device');
+          driver.validate(device, type);
+        } catch (error) {
+          throw badRequest(`Device "${name}": ${messageOf(error)}`, { cause: error });
+        }
+      }
+    },
+
+    async startAll(instance, idmap) {
+      await using undo = new UndoStack((what, error) => log.warn({ err: error, instance: instance.name }, `Could not undo: ${what}`));
+      const attempts = await Promise.allSettled(
+        devicesOf(instance).map(async (device) => {
+          undo.add(`stop device ${device.name}`, () => stop(instance, device));
+          try {
+            return await start(instance, device, idmap);
+          } catch (error) {
+            throw error instanceof LxdError
+              ? new LxdError(error.kind, `Failed to start device "${device.name}": ${error.message}`, { cause: error })
+              : new Error(`Failed to start device "${device.name}": ${messageOf(error)}`, { cause: error });
+          }
+        }),
+      );
+      const failed = attempts.find((attempt) => attempt.status === 'rejected');
+      if (failed) throw failed.reason;
+      undo.commit();
+      return collect(attempts.flatMap((attempt) => (attempt.status === 'fulfilled' ? [attempt.value] : [])));
+    },
+
+    async stopAll(instance) {
+      const changes = await Promise.all(
+        devicesOf(instance).map(async (device) => {
+          try {
+            return await stop(instance, device);
+          } catch (error) {
+            log.error({ err: error, instance: instance.name, device: device.name }, 'Could not stop the device');
+            return {};
+          }
+        }),
+      );
+      return Object.assign({}, ...changes);
+    },
+
+    async startOne(instance, device, idmap, pid) {
+      const driver = driverOf(instance.project, device);
+      if (!driver.hotplug.includes(instance.type)) {
+        throw badRequest(`Device "${device.name}" cannot be added to a running ${instance.type}: stop the instance first`);
+      }
+      return collect([await start(instance, device, idmap, pid)]);
+    },
+
+    stopOne: stop,
+
+    async updateOne(instance, device, before, pid) {
+      const driver = driverOf(instance.project, device);
+      const keys = new Set([...Object.keys(before), ...Object.keys(device.config)]);
+      const changed = [...keys].filter((key) => before[key] !== device.config[key]);
+      const allLive = changed.every((key) => driver.config.find((declared) => declared.key === key)?.live === true);
+      if (!driver.update || !allLive) return false;
+      await driver.update(device, before, contextOf(instance, device, undefined, pid));
+      return true;
+    },
+  };
+};
+
+/** The root disk's device, or an error that says how to get one. */
+export const requireRootDisk = (devices: Devices): Device => {
+  const root = rootDisk(devices);
+  if (!root) throw badRequest('No root disk device found: add one to the instance or its profiles (type=disk path=/ pool=<pool>)');
+  return root;
+};

@@ -1,0 +1,221 @@
+import {
+  and,
+  asc,
+  type Database,
+  eq,
+  inArray,
+  insertId,
+  loadConfigs,
+  loadDevices,
+  type Reader,
+  replaceConfig,
+  replaceDevices,
+  schema,
+  type Transaction,
+} from '@lxd-ts/database';
+import { type Config, conflict, type InstanceType, notFound } from '@lxd-ts/driver-kit';
+import { projectId } from '../projects/store.ts';
+import { type Devices, expand, type Instance } from './instance.ts';
+
+const { instances, instancesConfig, instancesDevices, instancesProfiles, profiles, profilesConfig, profilesDevices, projects } = schema;
+
+/** What a new instance row needs. It starts `pending`. */
+export interface NewInstance {
+  readonly name: string;
+  readonly project: string;
+  readonly type: InstanceType;
+  readonly architecture: string;
+  readonly description: string;
+  readonly ephemeral: boolean;
+  readonly stateful: boolean;
+  readonly config: Config;
+  readonly devices: Devices;
+  readonly profiles: readonly string[];
+  readonly createdAt?: Date;
+}
+
+/** The user-editable part of an instance. */
+export type InstanceChange = Partial<Pick<Instance, 'architecture' | 'description' | 'ephemeral' | 'stateful' | 'config' | 'devices' | 'profiles'>>;
+
+export interface InstanceStore {
+  /** @param where - all instances when empty */
+  list(where?: { project?: string; type?: InstanceType; profile?: { project: string; name: string } }): Promise<readonly Instance[]>;
+  find(project: string, name: string): Promise<Instance | undefined>;
+  /** @throws LxdError not-found */
+  get(project: string, name: string): Promise<Instance>;
+  /** @throws LxdError conflict when the name is taken, not-found for an unknown profile */
+  insert(instance: NewInstance): Promise<Instance>;
+  update(instance: Instance, change: InstanceChange): Promise<Instance>;
+  /** Changes single configuration keys without touching others; an empty value removes the key. */
+  setConfig(id: number, changes: Config): Promise<void>;
+  markReady(id: number): Promise<void>;
+  markUsed(id: number, at: Date): Promise<void>;
+  rename(instance: Instance, name: string): Promise<void>;
+  setProject(instance: Instance, project: string): Promise<void>;
+  delete(id: number): Promise<void>;
+}
+
+type Row = typeof instances.$inferSelect & { projectName: string };
+
+const rowsOf = async (tx: Reader, conditions: Parameters<typeof and>): Promise<Row[]> => {
+  const rows = await tx
+    .select({ instance: instances, projectName: projects.name })
+    .from(instances)
+    .innerJoin(projects, eq(projects.id, instances.projectId))
+    .where(and(...conditions))
+    .orderBy(asc(projects.name), asc(instances.name));
+  return rows.map(({ instance, projectName }) => ({ ...instance, projectName }));
+};
+
+/** Instances of rows, complete with profiles and expansion, in a constant number of queries. */
+const assemble = async (tx: Reader, rows: readonly Row[]): Promise<Instance[]> => {
+  const ids = rows.map((row) => row.id);
+  if (ids.length === 0) return [];
+  const configs = await loadConfigs(tx, instancesConfig, ids);
+  const devices = await loadDevices(tx, instancesDevices, ids);
+  const links = await tx
+    .select({ instanceId: instancesProfiles.instanceId, profileId: profiles.id, name: profiles.name })
+    .from(instancesProfiles)
+    .innerJoin(profiles, eq(profiles.id, instancesProfiles.profileId))
+    .where(ids.length > 200 ? undefined : inArray(instancesProfiles.instanceId, ids))
+    .orderBy(asc(instancesProfiles.instanceId), asc(instancesProfiles.applyOrder));
+  const profileIds = [...new Set(links.map((link) => link.profileId))];
+  const profileConfigs = await loadConfigs(tx, profilesConfig, profileIds);
+  const profileDevices = await loadDevices(tx, profilesDevices, profileIds);
+  const linksOf = Map.groupBy(links, (link) => link.instanceId);
+
+  return rows.map((row) => {
+    const own = { config: configs.get(row.id) ?? {}, devices: devices.get(row.id) ?? {} };
+    const applied = linksOf.get(row.id) ?? [];
+    const parts = applied.map(({ profileId }) => ({ config: profileConfigs.get(profileId) ?? {}, devices: profileDevices.get(profileId) ?? {} }));
+    return {
+      id: row.id,
+      name: row.name,
+      project: row.projectName,
+      type: row.type,
+      architecture: row.architecture,
+      description: row.description,
+      ephemeral: row.ephemeral,
+      stateful: row.stateful,
+      ...own,
+      profiles: applied.map((link) => link.name),
+      createdAt: row.creationDate,
+      lastUsedAt: row.lastUseDate ?? undefined,
+      state: row.state,
+      expanded: expand(parts, own),
+    };
+  });
+};
+
+const replaceProfiles = async (tx: Transaction, instanceId: number, project: number, names: readonly string[]): Promise<void> => {
+  await tx.delete(instancesProfiles).where(eq(instancesProfiles.instanceId, instanceId));
+  for (const [applyOrder, name] of names.entries()) {
+    const [profile] = await tx
+      .select({ id: profiles.id })
+      .from(profiles)
+      .where(and(eq(profiles.projectId, project), eq(profiles.name, name)));
+    if (!profile) throw notFound(`Profile "${name}" not found`);
+    await tx.insert(instancesProfiles).values({ instanceId, profileId: profile.id, applyOrder });
+  }
+};
+
+const findIn = async (tx: Reader, project: string, name: string): Promise<Instance | undefined> => {
+  const [instance] = await assemble(tx, await rowsOf(tx, [eq(projects.name, project), eq(instances.name, name)]));
+  return instance;
+};
+
+export const createInstanceStore = (database: Database): InstanceStore => {
+  const store: InstanceStore = {
+    list: (where = {}) =>
+      database.read(async (tx) => {
+        const conditions = [
+          where.project === undefined ? undefined : eq(projects.name, where.project),
+          where.type === undefined ? undefined : eq(instances.type, where.type),
+        ];
+        const all = await assemble(tx, await rowsOf(tx, conditions));
+        const { profile } = where;
+        return profile ? all.filter((one) => one.project === profile.project && one.profiles.includes(profile.name)) : all;
+      }),
+
+    find: (project, name) => database.read((tx) => findIn(tx, project, name)),
+
+    async get(project, name) {
+      const instance = await store.find(project, name);
+      if (!instance) throw notFound('Instance not found');
+      return instance;
+    },
+
+    insert: (instance) =>
+      database.transaction(async (tx) => {
+        const project = await projectId(tx, instance.project);
+        const [taken] = await rowsOf(tx, [eq(projects.name, instance.project), eq(instances.name, instance.name)]);
+        if (taken) throw conflict(`Instance "${instance.name}" already exists`);
+        const id = insertId(
+          await tx.insert(instances).values({
+            nodeId: 1,
+            projectId: project,
+            name: instance.name,
+            description: instance.description,
+            architecture: instance.architecture,
+            type: instance.type,
+            ephemeral: instance.ephemeral,
+            stateful: instance.stateful,
+            creationDate: instance.createdAt ?? new Date(),
+            state: 'pending',
+          }),
+        );
+        await replaceConfig(tx, instancesConfig, id, instance.config);
+        await replaceDevices(tx, instancesDevices, id, instance.devices);
+        await replaceProfiles(tx, id, project, instance.profiles);
+        const inserted = await findIn(tx, instance.project, instance.name);
+        if (!inserted) throw new Error(`The row of instance "${instance.name}" is missing after its insertion`);
+        return inserted;
+      }),
+
+    update: (instance, change) =>
+      database.transaction(async (tx) => {
+        const { architecture, description, ephemeral, stateful, config, devices } = { ...instance, ...change };
+        await tx.update(instances).set({ architecture, description, ephemeral, stateful }).where(eq(instances.id, instance.id));
+        await replaceConfig(tx, instancesConfig, instance.id, config);
+        await replaceDevices(tx, instancesDevices, instance.id, devices);
+        if (change.profiles) await replaceProfiles(tx, instance.id, await projectId(tx, instance.project), change.profiles);
+        const updated = await findIn(tx, instance.project, instance.name);
+        if (!updated) throw notFound('Instance not found');
+        return updated;
+      }),
+
+    setConfig: (id, changes) =>
+      database.transaction(async (tx) => {
+        for (const [key, value] of Object.entries(changes)) {
+          await tx.delete(instancesConfig).where(and(eq(instancesConfig.ownerId, id), eq(instancesConfig.key, key)));
+          if (value !== '') await tx.insert(instancesConfig).values({ ownerId: id, key, value });
+        }
+      }),
+
+    markReady: (id) =>
+      database.transaction(async (tx) => {
+        await tx.update(instances).set({ state: 'ready' }).where(eq(instances.id, id));
+      }),
+
+    markUsed: (id, at) =>
+      database.transaction(async (tx) => {
+        await tx.update(instances).set({ lastUseDate: at }).where(eq(instances.id, id));
+      }),
+
+    rename: (instance, name) =>
+      database.transaction(async (tx) => {
+        await tx.update(instances).set({ name }).where(eq(instances.id, instance.id));
+      }),
+
+    setProject: (instance, project) =>
+      database.transaction(async (tx) => {
+        await tx.update(instances).set({ projectId: await projectId(tx, project) }).where(eq(instances.id, instance.id));
+      }),
+
+    delete: (id) =>
+      database.transaction(async (tx) => {
+        await tx.delete(instances).where(eq(instances.id, id));
+      }),
+  };
+  return store;
+};

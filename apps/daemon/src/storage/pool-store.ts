@@ -1,0 +1,103 @@
+import { asc, type Database, eq, insertId, loadConfigs, type Reader, replaceConfig, schema, type Transaction } from '@lxd-ts/database';
+import { type Config, conflict, notFound } from '@lxd-ts/driver-kit';
+
+const { storagePools, storagePoolsConfig, storagePoolsNodes, storagePoolsNodesConfig } = schema;
+
+/** The row number of this member; a cluster gives others theirs. */
+const member = 1;
+
+/** Pool keys that each member has its own value of (spec 05.29). */
+const memberKeys = new Set(['source', 'size', 'zfs.pool_name', 'lvm.thinpool_name', 'lvm.vg_name', 'volatile.initial_source']);
+
+/** A storage pool as it is stored. */
+export interface Pool {
+  readonly id: number;
+  readonly name: string;
+  readonly driver: string;
+  readonly description: string;
+  /** The cluster-wide keys and this member's own. */
+  readonly config: Config;
+  readonly state: 'pending' | 'created' | 'errored';
+}
+
+export interface PoolStore {
+  list(): Promise<readonly Pool[]>;
+  /** @throws LxdError not-found */
+  get(name: string): Promise<Pool>;
+  /** Adds a pool in state `pending`. @throws LxdError conflict */
+  insert(pool: Pick<Pool, 'name' | 'driver' | 'description' | 'config'>): Promise<Pool>;
+  update(pool: Pool, change: { description: string; config: Config }): Promise<void>;
+  markCreated(pool: Pool): Promise<void>;
+  delete(pool: Pool): Promise<void>;
+}
+
+const split = (config: Config): { own: Config; shared: Config } => ({
+  own: Object.fromEntries(Object.entries(config).filter(([key]) => memberKeys.has(key))),
+  shared: Object.fromEntries(Object.entries(config).filter(([key]) => !memberKeys.has(key))),
+});
+
+const listIn = async (tx: Reader): Promise<Pool[]> => {
+  const rows = await tx
+    .select({ pool: storagePools, node: storagePoolsNodes })
+    .from(storagePools)
+    .innerJoin(storagePoolsNodes, eq(storagePoolsNodes.storagePoolId, storagePools.id))
+    .where(eq(storagePoolsNodes.nodeId, member))
+    .orderBy(asc(storagePools.name));
+  const shared = await loadConfigs(tx, storagePoolsConfig, rows.map((row) => row.pool.id));
+  const own = await loadConfigs(tx, storagePoolsNodesConfig, rows.map((row) => row.node.id));
+  return rows.map(({ pool, node }) => ({
+    id: pool.id,
+    name: pool.name,
+    driver: pool.driver,
+    description: pool.description,
+    config: { ...shared.get(pool.id), ...own.get(node.id) },
+    state: node.state,
+  }));
+};
+
+const writeConfig = async (tx: Transaction, poolId: number, config: Config): Promise<void> => {
+  const { own, shared } = split(config);
+  await replaceConfig(tx, storagePoolsConfig, poolId, shared);
+  const [node] = await tx.select({ id: storagePoolsNodes.id }).from(storagePoolsNodes).where(eq(storagePoolsNodes.storagePoolId, poolId));
+  if (node) await replaceConfig(tx, storagePoolsNodesConfig, node.id, own);
+};
+
+export const createPoolStore = (database: Database): PoolStore => {
+  const find = async (tx: Reader, name: string): Promise<Pool> => {
+    const pool = (await listIn(tx)).find((one) => one.name === name);
+    if (!pool) throw notFound('Storage pool not found');
+    return pool;
+  };
+
+  return {
+    list: () => database.read(listIn),
+    get: (name) => database.read((tx) => find(tx, name)),
+
+    insert: (pool) =>
+      database.transaction(async (tx) => {
+        if ((await listIn(tx)).some((one) => one.name === pool.name)) throw conflict(`Storage pool "${pool.name}" already exists`);
+        const { name, driver, description, config } = pool;
+        const id = insertId(await tx.insert(storagePools).values({ name, driver, description, state: 'pending' }));
+        await tx.insert(storagePoolsNodes).values({ storagePoolId: id, nodeId: member, state: 'pending' });
+        await writeConfig(tx, id, config);
+        return find(tx, name);
+      }),
+
+    update: (pool, { description, config }) =>
+      database.transaction(async (tx) => {
+        await tx.update(storagePools).set({ description }).where(eq(storagePools.id, pool.id));
+        await writeConfig(tx, pool.id, config);
+      }),
+
+    markCreated: (pool) =>
+      database.transaction(async (tx) => {
+        await tx.update(storagePools).set({ state: 'ready' }).where(eq(storagePools.id, pool.id));
+        await tx.update(storagePoolsNodes).set({ state: 'created' }).where(eq(storagePoolsNodes.storagePoolId, pool.id));
+      }),
+
+    delete: (pool) =>
+      database.transaction(async (tx) => {
+        await tx.delete(storagePools).where(eq(storagePools.id, pool.id));
+      }),
+  };
+};

@@ -1,0 +1,160 @@
+import { join } from 'node:path';
+import {
+  badRequest,
+  changedKeys,
+  type Config,
+  type ConfigKey,
+  conflict,
+  type PoolSpec,
+  type StorageDriver,
+  type StoragePool,
+  UndoStack,
+  unavailable,
+  validateConfig,
+  withoutEmpty,
+} from '@lxd-ts/driver-kit';
+import type { Logger } from 'pino';
+import type { Directories } from '../core/directories.ts';
+import type { Locks } from '../core/locks.ts';
+import type { Drivers } from '../drivers/registry.ts';
+import type { Pool, PoolStore } from './pool-store.ts';
+
+/** A pool that is mounted, with what the service needs to know of it. */
+export interface OpenPool {
+  readonly pool: Pool;
+  readonly driver: StorageDriver;
+  readonly storage: StoragePool;
+}
+
+export interface Pools {
+  /** Mounts all pools at daemon start. One that cannot be mounted is logged and tried again when it is used. */
+  openAll(): Promise<void>;
+  /** The open pool. @throws LxdError not-found, unavailable */
+  open(name: string): Promise<OpenPool>;
+  create(pool: { name: string; driver: string; description: string; config: Config }): Promise<void>;
+  update(name: string, change: { description: string; config: Config }): Promise<void>;
+  /** @throws LxdError conflict when something uses it */
+  delete(name: string): Promise<void>;
+  /** Unmounts nothing: instances run on. */
+  forgetAll(): void;
+}
+
+interface Parts {
+  readonly store: PoolStore;
+  readonly drivers: Drivers;
+  readonly directories: Directories;
+  readonly locks: Locks;
+  readonly log: Logger;
+  /** URLs of what uses a pool: volumes, instances, profiles. */
+  readonly usedBy: (pool: string) => Promise<readonly string[]>;
+}
+
+const userKeys: ConfigKey = { key: 'user.*', type: 'string', description: 'Free-form keys' };
+
+/** The keys of a pool: the driver's, free ones, and `volume.*` defaults for each key of its volumes. */
+export const poolKeys = (driver: StorageDriver): readonly ConfigKey[] => [
+  ...driver.poolConfig,
+  userKeys,
+  ...driver.volumeConfig.map((key) => ({ ...key, key: `volume.${key.key}` })),
+  { key: 'volatile.*', type: 'string', description: 'State kept by the server', internal: true },
+];
+
+export const createPools = (parts: Parts): Pools => {
+  const { store, drivers, directories, locks, log } = parts;
+  const opened = new Map<string, Promise<OpenPool>>();
+
+  const specOf = (pool: Pick<Pool, 'name' | 'config'>): PoolSpec => ({
+    name: pool.name,
+    config: pool.config,
+    path: join(directories.pools, pool.name),
+    disks: directories.disks,
+  });
+
+  const openPool = async (pool: Pool): Promise<OpenPool> => {
+    const driver = drivers.storage(pool.driver);
+    return { pool, driver, storage: await driver.open(specOf(pool)) };
+  };
+
+  const open = async (name: string): Promise<OpenPool> => {
+    const pool = await store.get(name);
+    if (pool.state !== 'created') throw unavailable(`Storage pool "${name}" is not created yet`);
+    const known = opened.get(name);
+    if (known) return known;
+    const opening = openPool(pool);
+    opened.set(name, opening);
+    try {
+      return await opening;
+    } catch (error) {
+      opened.delete(name);
+      throw error;
+    }
+  };
+
+  const lockOf = (name: string): string => `storage pool "${name}"`;
+
+  return {
+    async openAll() {
+      for (const pool of await store.list()) {
+        if (pool.state !== 'created') {
+          // A creation that a crash cut short: nothing in it was ever acknowledged.
+          log.warn({ pool: pool.name }, 'Removing a storage pool that was being created when the daemon died');
+          try {
+            await (await openPool(pool)).storage.delete();
+          } catch (error) {
+            log.warn({ err: error, pool: pool.name }, 'Could not remove what was made of the storage pool');
+          }
+          await store.delete(pool);
+          continue;
+        }
+        try {
+          await open(pool.name);
+        } catch (error) {
+          log.error({ err: error, pool: pool.name }, 'Could not open the storage pool');
+        }
+      }
+    },
+
+    open,
+
+    async create({ name, driver: driverName, description, config }) {
+      const driver = drivers.storage(driverName);
+      const given = withoutEmpty(config);
+      validateConfig(poolKeys(driver), given, 'storage pool');
+      using _lock = locks.hold(lockOf(name), 'create');
+      await using undo = new UndoStack((what, error) => log.warn({ err: error, pool: name }, `Could not undo: ${what}`));
+      const pool = await store.insert({ name, driver: driverName, description, config: given });
+      undo.add('remove the row', () => store.delete(pool));
+      const effective = await driver.create(specOf(pool));
+      undo.add('remove the pool', async () => (await driver.open(specOf({ name, config: effective }))).delete());
+      await store.update(pool, { description, config: effective });
+      await store.markCreated(pool);
+      undo.commit();
+      await open(name);
+    },
+
+    async update(name, change) {
+      using _lock = locks.hold(lockOf(name), 'update');
+      const { pool, driver, storage } = await open(name);
+      const config = withoutEmpty(change.config);
+      validateConfig(poolKeys(driver), config, 'storage pool');
+      const changed = changedKeys(pool.config, config);
+      if (changed.includes('source')) throw badRequest('The source of a storage pool cannot be changed');
+      await storage.update(config, changed);
+      await store.update(pool, { description: change.description, config });
+      opened.set(name, Promise.resolve({ pool: { ...pool, description: change.description, config }, driver, storage }));
+    },
+
+    async delete(name) {
+      using _lock = locks.hold(lockOf(name), 'delete');
+      const pool = await store.get(name);
+      const users = await parts.usedBy(name);
+      if (users.length > 0) throw conflict(`The storage pool is currently in use by: ${users.join(', ')}`);
+      const { storage } = await open(name);
+      await storage.delete();
+      opened.delete(name);
+      await store.delete(pool);
+    },
+
+    forgetAll: () => opened.clear(),
+  };
+};

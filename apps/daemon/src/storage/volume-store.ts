@@ -1,0 +1,232 @@
+import { and, asc, type Database, eq, insertId, loadConfigs, type Reader, replaceConfig, schema } from '@lxd-ts/database';
+import { type Config, conflict, type ContentType, notFound, type VolumeType } from '@lxd-ts/driver-kit';
+import { projectId } from '../projects/store.ts';
+
+const { projects, storagePools, storageVolumes, storageVolumesConfig, storageVolumesSnapshots, storageVolumesSnapshotsConfig } = schema;
+
+/** The row number of this member. */
+const member = 1;
+
+/** A volume as it is stored. */
+export interface StoredVolume {
+  readonly id: number;
+  readonly pool: string;
+  readonly project: string;
+  readonly type: VolumeType;
+  readonly content: ContentType;
+  readonly name: string;
+  readonly description: string;
+  readonly config: Config;
+  readonly createdAt: Date;
+  readonly state: 'pending' | 'ready';
+}
+
+/** A volume's snapshot as it is stored. */
+export interface StoredSnapshot {
+  readonly id: number;
+  readonly name: string;
+  readonly description: string;
+  readonly config: Config;
+  readonly createdAt: Date;
+  readonly expiresAt: Date | undefined;
+  readonly state: 'pending' | 'ready';
+}
+
+export type NewVolume = Omit<StoredVolume, 'id' | 'createdAt' | 'state'> & { readonly createdAt?: Date };
+export type NewSnapshot = Omit<StoredSnapshot, 'id' | 'createdAt' | 'state'> & { readonly createdAt?: Date };
+
+/** Narrows a list; what is left out matches all. */
+export interface VolumeQuery {
+  readonly pool?: string;
+  readonly project?: string;
+  readonly type?: VolumeType;
+  readonly name?: string;
+}
+
+export interface VolumeStore {
+  list(query?: VolumeQuery): Promise<readonly StoredVolume[]>;
+  find(pool: string, project: string, type: VolumeType, name: string): Promise<StoredVolume | undefined>;
+  /** @throws LxdError not-found */
+  get(pool: string, project: string, type: VolumeType, name: string): Promise<StoredVolume>;
+  /** Adds a volume in state `pending`. @throws LxdError conflict when the name is taken */
+  insert(volume: NewVolume): Promise<StoredVolume>;
+  markReady(id: number): Promise<void>;
+  update(id: number, change: { description: string; config: Config }): Promise<void>;
+  rename(id: number, name: string): Promise<void>;
+  /** Moves the row to another project, under another name if given. */
+  setProject(id: number, project: string, name: string): Promise<void>;
+  delete(id: number): Promise<void>;
+
+  /** Oldest first. */
+  snapshots(volumeId: number): Promise<readonly StoredSnapshot[]>;
+  /** Adds a snapshot in state `pending`. @throws LxdError conflict */
+  insertSnapshot(volumeId: number, snapshot: NewSnapshot): Promise<StoredSnapshot>;
+  markSnapshotReady(id: number): Promise<void>;
+  updateSnapshot(id: number, change: { description: string; expiresAt: Date | undefined }): Promise<void>;
+  renameSnapshot(id: number, name: string): Promise<void>;
+  deleteSnapshot(id: number): Promise<void>;
+}
+
+const listIn = async (tx: Reader, { pool, project, type, name }: VolumeQuery): Promise<StoredVolume[]> => {
+  const rows = await tx
+    .select({ volume: storageVolumes, pool: storagePools.name, project: projects.name })
+    .from(storageVolumes)
+    .innerJoin(storagePools, eq(storagePools.id, storageVolumes.storagePoolId))
+    .innerJoin(projects, eq(projects.id, storageVolumes.projectId))
+    .where(
+      and(
+        pool === undefined ? undefined : eq(storagePools.name, pool),
+        project === undefined ? undefined : eq(projects.name, project),
+        type === undefined ? undefined : eq(storageVolumes.type, type),
+        name === undefined ? undefined : eq(storageVolumes.name, name),
+      ),
+    )
+    .orderBy(asc(storageVolumes.type), asc(storageVolumes.name));
+  const configs = await loadConfigs(tx, storageVolumesConfig, rows.map((row) => row.volume.id));
+  return rows.map(({ volume, pool, project }) => ({
+    id: volume.id,
+    pool,
+    project,
+    type: volume.type,
+    content: volume.contentType,
+    name: volume.name,
+    description: volume.description,
+    config: configs.get(volume.id) ?? {},
+    createdAt: volume.creationDate,
+    state: volume.state,
+  }));
+};
+
+const snapshotsIn = async (tx: Reader, volumeId: number): Promise<StoredSnapshot[]> => {
+  const rows = await tx
+    .select()
+    .from(storageVolumesSnapshots)
+    .where(eq(storageVolumesSnapshots.storageVolumeId, volumeId))
+    .orderBy(asc(storageVolumesSnapshots.creationDate), asc(storageVolumesSnapshots.id));
+  const configs = await loadConfigs(tx, storageVolumesSnapshotsConfig, rows.map((row) => row.id));
+  return rows.map((row) => ({
+    id: row.id,
+    name: row.name,
+    description: row.description,
+    config: configs.get(row.id) ?? {},
+    createdAt: row.creationDate,
+    expiresAt: row.expiryDate ?? undefined,
+    state: row.state,
+  }));
+};
+
+export const createVolumeStore = (database: Database): VolumeStore => {
+  const find: VolumeStore['find'] = async (pool, project, type, name) => {
+    const [volume] = await database.read((tx) => listIn(tx, { pool, project, type, name }));
+    return volume;
+  };
+
+  return {
+    list: (query = {}) => database.read((tx) => listIn(tx, query)),
+    find,
+
+    async get(pool, project, type, name) {
+      const volume = await find(pool, project, type, name);
+      if (!volume) throw notFound('Storage volume not found');
+      return volume;
+    },
+
+    insert: (volume) =>
+      database.transaction(async (tx) => {
+        const [pool] = await tx.select({ id: storagePools.id }).from(storagePools).where(eq(storagePools.name, volume.pool));
+        if (!pool) throw notFound('Storage pool not found');
+        const key = { pool: volume.pool, project: volume.project, type: volume.type, name: volume.name };
+        const [taken] = await listIn(tx, key);
+        if (taken) throw conflict(`Volume "${volume.name}" already exists in pool "${volume.pool}"`);
+        const id = insertId(
+          await tx.insert(storageVolumes).values({
+            storagePoolId: pool.id,
+            nodeId: member,
+            projectId: await projectId(tx, volume.project),
+            name: volume.name,
+            type: volume.type,
+            contentType: volume.content,
+            description: volume.description,
+            creationDate: volume.createdAt ?? new Date(),
+            state: 'pending',
+          }),
+        );
+        await replaceConfig(tx, storageVolumesConfig, id, volume.config);
+        const [inserted] = await listIn(tx, key);
+        if (!inserted) throw new Error(`The row of volume "${volume.name}" is missing after its insertion`);
+        return inserted;
+      }),
+
+    markReady: (id) =>
+      database.transaction(async (tx) => {
+        await tx.update(storageVolumes).set({ state: 'ready' }).where(eq(storageVolumes.id, id));
+      }),
+
+    update: (id, { description, config }) =>
+      database.transaction(async (tx) => {
+        await tx.update(storageVolumes).set({ description }).where(eq(storageVolumes.id, id));
+        await replaceConfig(tx, storageVolumesConfig, id, config);
+      }),
+
+    rename: (id, name) =>
+      database.transaction(async (tx) => {
+        await tx.update(storageVolumes).set({ name }).where(eq(storageVolumes.id, id));
+      }),
+
+    setProject: (id, project, name) =>
+      database.transaction(async (tx) => {
+        await tx.update(storageVolumes).set({ projectId: await projectId(tx, project), name }).where(eq(storageVolumes.id, id));
+      }),
+
+    delete: (id) =>
+      database.transaction(async (tx) => {
+        await tx.delete(storageVolumes).where(eq(storageVolumes.id, id));
+      }),
+
+    snapshots: (volumeId) => database.read((tx) => snapshotsIn(tx, volumeId)),
+
+    insertSnapshot: (volumeId, snapshot) =>
+      database.transaction(async (tx) => {
+        if ((await snapshotsIn(tx, volumeId)).some((one) => one.name === snapshot.name)) {
+          throw conflict(`Snapshot "${snapshot.name}" already exists`);
+        }
+        const id = insertId(
+          await tx.insert(storageVolumesSnapshots).values({
+            storageVolumeId: volumeId,
+            name: snapshot.name,
+            description: snapshot.description,
+            creationDate: snapshot.createdAt ?? new Date(),
+            expiryDate: snapshot.expiresAt ?? null,
+            state: 'pending',
+          }),
+        );
+        await replaceConfig(tx, storageVolumesSnapshotsConfig, id, snapshot.config);
+        const inserted = (await snapshotsIn(tx, volumeId)).find((one) => one.id === id);
+        if (!inserted) throw new Error(`The row of snapshot "${snapshot.name}" is missing after its insertion`);
+        return inserted;
+      }),
+
+    markSnapshotReady: (id) =>
+      database.transaction(async (tx) => {
+        await tx.update(storageVolumesSnapshots).set({ state: 'ready' }).where(eq(storageVolumesSnapshots.id, id));
+      }),
+
+    updateSnapshot: (id, { description, expiresAt }) =>
+      database.transaction(async (tx) => {
+        await tx
+          .update(storageVolumesSnapshots)
+          .set({ description, expiryDate: expiresAt ?? null })
+          .where(eq(storageVolumesSnapshots.id, id));
+      }),
+
+    renameSnapshot: (id, name) =>
+      database.transaction(async (tx) => {
+        await tx.update(storageVolumesSnapshots).set({ name }).where(eq(storageVolumesSnapshots.id, id));
+      }),
+
+    deleteSnapshot: (id) =>
+      database.transaction(async (tx) => {
+        await tx.delete(storageVolumesSnapshots).where(eq(storageVolumesSnapshots.id, id));
+      }),
+  };
+};
