@@ -1,6 +1,8 @@
 export * from './command-error.ts';
 export * from './errno.ts';
 export * from './filesystem.ts';
+export * from './idmap.ts';
+export * from './idmap-formats.ts';
 export * from './idmapped-mount.ts';
 export * from './lines.ts';
 export * from './mount.ts';
@@ -10,6 +12,9 @@ export * from './mount-options.ts';
 export { removeTree } from './remove-tree.ts';
 export { type Argv, type ProcessOptions, type RunOptions, type RunResult, run } from './run.ts';
 export * from './safe-path.ts';
+export * from './shift-tree.ts';
 export * from './spawn-stream.ts';
+export * from './subids.ts';
 export type { PathBytes } from './syscalls.ts';
 export * from './user-namespace.ts';
+export * from './xattr.ts';

@@ -1,13 +1,9 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
-import { setImmediate } from 'node:timers/promises';
 import { isErrno } from './errno.ts';
-import { AT_REMOVEDIR, cString, openat2, type PathBytes, renameat, unlinkat } from './syscalls.ts';
+import { AT_REMOVEDIR, cString, type PathBytes, renameat, unlinkat } from './syscalls.ts';
+import { openSubdirectory, timeSlices } from './tree.ts';
 
-const O_CLOEXEC = 0o2000000;
-const RESOLVE_NO_XDEV = 0x01;
-const RESOLVE_BENEATH = 0x08;
-const SLICE_MS = 5;
 // Each level holds an fd; deeper trees are flattened by moving directories up.
 const MAX_DEPTH = 200;
 
@@ -16,26 +12,12 @@ interface Work {
   topFd: number;
   /** Directories moved up into it, because they were too deep. */
   aside: string[];
-  sliceEnd: number;
-}
-
-function openDirectory(dirFd: number, name: PathBytes): number {
-  const how = Buffer.alloc(24);
-  const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW | O_CLOEXEC;
-  how.writeBigUInt64LE(BigInt(flags), 0);
-  how.writeBigUInt64LE(BigInt(RESOLVE_NO_XDEV | RESOLVE_BENEATH), 16);
-  return openat2(dirFd, cString(name), how, how.length);
-}
-
-async function breathe(work: Work): Promise<void> {
-  if (performance.now() < work.sliceEnd) return;
-  await setImmediate();
-  work.sliceEnd = performance.now() + SLICE_MS;
+  breathe: ReturnType<typeof timeSlices>;
 }
 
 async function empty(fd: number, depth: number, work: Work): Promise<void> {
   for (const entry of await readdir(`/proc/self/fd/${fd}`, { withFileTypes: true, encoding: 'buffer' })) {
-    await breathe(work);
+    await work.breathe();
     if (entry.isDirectory()) await removeDirectory(fd, entry.name, depth + 1, work);
     else unlinkat(fd, cString(entry.name), 0);
   }
@@ -48,7 +30,7 @@ async function removeDirectory(dirFd: number, name: PathBytes, depth: number, wo
     work.aside.push(aside);
     return;
   }
-  const fd = openDirectory(dirFd, name);
+  const fd = openSubdirectory(dirFd, name);
   try {
     await empty(fd, depth, work);
   } finally {
@@ -70,7 +52,7 @@ export async function removeAt(dirFd: number, name: PathBytes): Promise<void> {
   } catch (error) {
     if (!isErrno(error, 'EISDIR')) throw error;
   }
-  const work: Work = { topFd: dirFd, aside: [], sliceEnd: performance.now() + SLICE_MS };
+  const work: Work = { topFd: dirFd, aside: [], breathe: timeSlices() };
   await removeDirectory(dirFd, name, 1, work);
   // The list grows while it is worked through.
   for (const moved of work.aside) await removeDirectory(dirFd, moved, 1, work);

@@ -129,3 +129,14 @@ export const readlinkat = wrapped<[dirFd: number, name: PathBytes, buffer: Uint8
 );
 /** pipe2(2): writes two file descriptors (int32, reading end first) into the buffer. */
 export const pipe2 = wrapped<[fds: Uint8Array, flags: number]>('int pipe2(void*, int)');
+/** llistxattr(2): writes NUL-terminated names into the buffer, returns the number of bytes. */
+export const llistxattr = wrapped<[path: PathBytes, list: Uint8Array, size: number]>(
+  'long llistxattr(const char*, void*, size_t)',
+);
+export const lgetxattr = wrapped<[path: PathBytes, name: string, value: Uint8Array, size: number]>(
+  'long lgetxattr(const char*, const char*, void*, size_t)',
+);
+export const lsetxattr = wrapped<[path: PathBytes, name: string, value: Uint8Array, size: number, flags: number]>(
+  'int lsetxattr(const char*, const char*, const void*, size_t, int)',
+);
+export const lremovexattr = wrapped<[path: PathBytes, name: string]>('int lremovexattr(const char*, const char*)');
