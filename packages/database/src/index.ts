@@ -1,1 +1,39 @@
-export {};
+export type { InferInsertModel, InferSelectModel } from 'drizzle-orm';
+export {
+  and,
+  asc,
+  count,
+  desc,
+  eq,
+  exists,
+  gt,
+  gte,
+  inArray,
+  isNotNull,
+  isNull,
+  like,
+  lt,
+  lte,
+  max,
+  min,
+  ne,
+  not,
+  notInArray,
+  or,
+  sql,
+  sum,
+} from 'drizzle-orm';
+export { type Connection, maxParameters, type RunResult } from './engine/connection.ts';
+export { type Database, openFile } from './engine/database.ts';
+export * from './engine/errors.ts';
+export type { Reader, Transaction } from './engine/transaction.ts';
+export { migrate, schemaVersion } from './migrate.ts';
+export { type Migration, migrations } from './migrations/index.ts';
+export { type DatabaseKind, type OpenOptions, openDatabase } from './open.ts';
+export * from './rows/bulk.ts';
+export * from './rows/config.ts';
+export * from './rows/devices.ts';
+export * from './rows/initial.ts';
+export type { ConfigTable, DeviceTable } from './schema/columns.ts';
+export * as schema from './schema/global.ts';
+export * as localSchema from './schema/local.ts';

@@ -1,0 +1,121 @@
+/**
+ * A database of one machine: SQLite behind an async API, shaped so that dqlite can stand in its place.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { type Connection, connect } from './connection.ts';
+import { DatabaseError, databaseError } from './errors.ts';
+import { queue } from './queue.ts';
+import { bind, type Reader, type Transaction } from './transaction.ts';
+
+export interface Database extends AsyncDisposable {
+  /** The file the rows are in. */
+  readonly file: string;
+  /**
+   * Runs `fn` on one moment's state of the database: what others commit while it runs it does not see. Any number run
+   * side by side, beside a writer too. Keep it short; no waiting for the host inside, the log cannot shrink meanwhile.
+   *
+   * @throws DatabaseError when called inside another `read` or `transaction` of the same database: use its `tx`
+   */
+  read<T>(fn: (tx: Reader) => Promise<T>): Promise<T>;
+  /**
+   * Runs `fn` in a transaction: all of it is kept when `fn`'s promise resolves, nothing when it rejects. One at a time;
+   * others wait their turn in the order they came. When this resolves, the rows are on the disk.
+   *
+   * `fn` must change nothing but the database: in a cluster it is run again when the leader changes under it.
+   *
+   * @throws what `fn` threw, freed of drizzle's wrapping; UniqueViolation, ForeignKeyViolation, DatabaseBusy;
+   *   DatabaseError when called inside another `read` or `transaction` of the same database: use its `tx`
+   */
+  transaction<T>(fn: (tx: Transaction) => Promise<T>): Promise<T>;
+  /** Runs `fn` with the writing connection, alone and outside a transaction. For migrations, patches and `lxd sql`. */
+  exclusive<T>(fn: (connection: Connection) => Promise<T>): Promise<T>;
+  /** Waits for what runs, then closes the file. Harmless when closed already. */
+  close(): Promise<void>;
+}
+
+/** Connections that wait for their next reader. More are opened when all are busy, and closed when they come back. */
+const idleReaders = 4;
+
+/** The error the caller should see: the database's own rather than drizzle's around it. */
+const unwrapped = (error: unknown): unknown => databaseError(error) ?? error;
+
+/**
+ * Ends a transaction that failed.
+ *
+ * SQLite itself rolls back on some errors (a full disk), after which there is nothing left to roll back.
+ */
+const rollBack = (connection: Connection): void => {
+  if (connection.raw.inTransaction) connection.exec('ROLLBACK');
+};
+
+/** Opens the database in `file`, which is made when it is not there. */
+export const openFile = (file: string): Database => {
+  const writer = connect(file, 'write');
+  const writers = queue();
+  const idle: Connection[] = [];
+  const reading = new Set<Promise<unknown>>();
+  const inside = new AsyncLocalStorage<{ active: boolean }>();
+  let closed = false;
+
+  const enter = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (closed) throw new DatabaseError('SQLITE_MISUSE', `The database ${file} is closed`);
+    if (inside.getStore()?.active) {
+      throw new DatabaseError(
+        'SQLITE_MISUSE',
+        'A transaction was started inside another one: pass the outer transaction on instead',
+      );
+    }
+    return work();
+  };
+
+  /** `fn` between `begin` and the end of the transaction, on `connection`. */
+  const within = async <T>(connection: Connection, begin: string, fn: (tx: Transaction) => Promise<T>): Promise<T> => {
+    const bound = bind(connection);
+    const mark = { active: true };
+    try {
+      connection.exec(begin);
+      const result = await inside.run(mark, () => fn(bound.tx));
+      connection.exec('COMMIT');
+      return result;
+    } catch (error) {
+      rollBack(connection);
+      throw unwrapped(error);
+    } finally {
+      bound.end();
+      mark.active = false;
+    }
+  };
+
+  const readOnce = async <T>(fn: (tx: Reader) => Promise<T>): Promise<T> => {
+    const connection = idle.pop() ?? connect(file, 'read');
+    try {
+      return await within(connection, 'BEGIN', fn);
+    } finally {
+      if (idle.length < idleReaders && !closed) idle.push(connection);
+      else connection.close();
+    }
+  };
+
+  const close = async (): Promise<void> => {
+    if (closed) return;
+    closed = true;
+    await writers.idle();
+    await Promise.allSettled(reading);
+    for (const connection of idle) connection.close();
+    writer.close();
+  };
+
+  return {
+    file,
+    read: (fn) =>
+      enter(() => {
+        const work = readOnce(fn);
+        reading.add(work);
+        return work.finally(() => reading.delete(work));
+      }),
+    transaction: (fn) => enter(() => writers.run(() => within(writer, 'BEGIN IMMEDIATE', fn))),
+    exclusive: (fn) => enter(() => writers.run(() => fn(writer))),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+};
