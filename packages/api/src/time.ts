@@ -52,6 +52,17 @@ export const parseTimeNanoseconds = (text: string): bigint => {
   throw new InvalidInputError(`Invalid time "${text}": write it as in 2024-05-31T08:00:00Z (RFC 3339)`);
 };
 
+/** Whether {@link parseTimeNanoseconds} can read the text. */
+export const isTime = (text: string): boolean => {
+  try {
+    parseTimeNanoseconds(text);
+    return true;
+  } catch (error) {
+    if (error instanceof InvalidInputError) return false;
+    throw error;
+  }
+};
+
 /** Like {@link parseTimeNanoseconds}, cut to the millisecond. */
 export const parseTime = (text: string): Date => {
   const nanoseconds = parseTimeNanoseconds(text);
