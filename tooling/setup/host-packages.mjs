@@ -47,7 +47,7 @@ export const neededForTests = {
  * @returns {string[]}
  */
 export const missing = (names) => {
-  const { stdout } = ask('dpkg-query', ['-W', '-f', '${Package} ${db:Status-Status}\n', ...names]);
+  const { stdout } = ask('dpkg-query', ['-W', '-f', `\${Package} \${db:Status-Status}\n`, ...names]);
   const installed = new Set(
     stdout
       .split('\n')
