@@ -20,7 +20,7 @@ const filesBelow = (folder) =>
   existsSync(join(root, folder))
     ? readdirSync(join(root, folder), { withFileTypes: true, recursive: true })
         .filter((file) => file.isFile())
-        .map((file) => join(file.parentPath ?? file.path, file.name))
+        .map((file) => join(file.parentPath, file.name))
         .sort()
     : [];
 
