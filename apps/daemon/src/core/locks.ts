@@ -37,7 +37,8 @@ export const createLocks = (): Locks => {
   return {
     hold(key, what) {
       const holder = held.get(key);
-      if (holder) throw conflict(`The ${key} is busy running a "${holder.what}" operation: wait for it to end and try again`);
+      if (holder)
+        throw conflict(`The ${key} is busy running a "${holder.what}" operation: wait for it to end and try again`);
       return take(key, what);
     },
 

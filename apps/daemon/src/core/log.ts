@@ -2,7 +2,14 @@ import { Writable } from 'node:stream';
 import { type Level, type Logger, multistream, pino } from 'pino';
 import type { Events } from '../events/bus.ts';
 
-const levels: Readonly<Record<number, string>> = { 10: 'trace', 20: 'debug', 30: 'info', 40: 'warning', 50: 'error', 60: 'fatal' };
+const levels: Readonly<Record<number, string>> = {
+  10: 'trace',
+  20: 'debug',
+  30: 'info',
+  40: 'warning',
+  50: 'error',
+  60: 'fatal',
+};
 
 /** Sends every record, whatever the daemon's own level, to those who listen to `logging` events. */
 const eventStream = (events: Events): Writable =>
@@ -10,8 +17,14 @@ const eventStream = (events: Events): Writable =>
     write(chunk, _encoding, next) {
       if (events.listens('logging')) {
         const { level, msg, time: _time, pid: _pid, hostname: _hostname, ...context } = JSON.parse(String(chunk));
-        const text = Object.entries(context).map(([key, value]) => [key, typeof value === 'string' ? value : JSON.stringify(value)]);
-        events.publish({ type: 'logging', metadata: { message: msg ?? '', level: levels[level] ?? 'info', context: Object.fromEntries(text) } });
+        const text = Object.entries(context).map(([key, value]) => [
+          key,
+          typeof value === 'string' ? value : JSON.stringify(value),
+        ]);
+        events.publish({
+          type: 'logging',
+          metadata: { message: msg ?? '', level: levels[level] ?? 'info', context: Object.fromEntries(text) },
+        });
       }
       next();
     },
@@ -23,4 +36,10 @@ const eventStream = (events: Events): Writable =>
  * @param level - what is written; events carry everything from `debug` on
  */
 export const createLog = (events: Events, level: Level): Logger =>
-  pino({ level: 'debug', base: null }, multistream([{ level, stream: process.stderr }, { level: 'debug', stream: eventStream(events) }]));
+  pino(
+    { level: 'debug', base: null },
+    multistream([
+      { level, stream: process.stderr },
+      { level: 'debug', stream: eventStream(events) },
+    ]),
+  );

@@ -22,7 +22,12 @@ import { type Devices, handleOf, type Instance, rootDisk } from '../instances/in
 /** What device drivers may ask of the rest of the daemon. */
 export interface DeviceSurroundings {
   readonly network: (project: string, name: string) => ReturnType<DeviceContext['network']>;
-  readonly reserve: (project: string, network: string, reservation: Reservation | undefined, device: { instance: string; project: string; device: string }) => Promise<void>;
+  readonly reserve: (
+    project: string,
+    network: string,
+    reservation: Reservation | undefined,
+    device: { instance: string; project: string; device: string },
+  ) => Promise<void>;
   readonly volume: (project: string, pool: string, name: string) => ReturnType<DeviceContext['volume']>;
   readonly serverConfig: () => Config;
 }
@@ -65,7 +70,9 @@ const prefixed = (device: string, values: Config | undefined): VolatileChanges =
 const volatileOf = (config: Config, device: string): Config => {
   const prefix = `volatile.${device}.`;
   return Object.fromEntries(
-    Object.entries(config).flatMap(([key, value]) => (key.startsWith(prefix) ? [[key.slice(prefix.length), value]] : [])),
+    Object.entries(config).flatMap(([key, value]) =>
+      key.startsWith(prefix) ? [[key.slice(prefix.length), value]] : [],
+    ),
   );
 };
 
@@ -74,15 +81,24 @@ const freeNicName = (taken: ReadonlySet<string>): string => {
   for (let n = 0; ; n++) if (!taken.has(`eth${n}`)) return `eth${n}`;
 };
 
-export const createDeviceManager = (drivers: Drivers, surroundings: DeviceSurroundings, directory: string, log: Logger): DeviceManager => {
+export const createDeviceManager = (
+  drivers: Drivers,
+  surroundings: DeviceSurroundings,
+  directory: string,
+  log: Logger,
+): DeviceManager => {
   const nictypeOf = (project: string, config: Config): string | undefined =>
-    config['type'] === 'nic' && config['network'] ? surroundings.network(project, config['network']).preset.nictype : config['nictype'];
+    config['type'] === 'nic' && config['network']
+      ? surroundings.network(project, config['network']).preset.nictype
+      : config['nictype'];
 
   const driverOf = (project: string, device: Device): DeviceDriver => {
     try {
       return drivers.device(device.config, nictypeOf(project, device.config));
     } catch (error) {
-      throw error instanceof LxdError ? new LxdError(error.kind, `Device "${device.name}": ${error.message}`, { cause: error }) : error;
+      throw error instanceof LxdError
+        ? new LxdError(error.kind, `Device "${device.name}": ${error.message}`, { cause: error })
+        : error;
     }
   };
 
@@ -106,7 +122,11 @@ export const createDeviceManager = (drivers: Drivers, surroundings: DeviceSurrou
     server: surroundings.serverConfig(),
     network: (name) => surroundings.network(instance.project, name),
     reserve: (network, reservation) =>
-      surroundings.reserve(instance.project, network, reservation, { instance: instance.name, project: instance.project, device: device.name }),
+      surroundings.reserve(instance.project, network, reservation, {
+        instance: instance.name,
+        project: instance.project,
+        device: device.name,
+      }),
     volume: (pool, name) => surroundings.volume(instance.project, pool, name),
     warn: (message) => log.warn({ instance: instance.name, project: instance.project, device: device.name }, message),
   });
@@ -143,7 +163,8 @@ export const createDeviceManager = (drivers: Drivers, surroundings: DeviceSurrou
   return {
     validate(devices, project, type) {
       for (const [name, config] of Object.entries(devices)) {
-        if (name.length === 0 || name.length > 64) throw badRequest(`Invalid device name "${name}": give 1 to 64 characters`);
+        if (name.length === 0 || name.length > 64)
+          throw badRequest(`Invalid device name "${name}": give 1 to 64 characters`);
         if (name.includes('/')) throw badRequest(`Invalid device name "${name}": it may not contain "/"`);
         const device = { name, config };
         const driver = driverOf(project, device);
@@ -161,7 +182,9 @@ export const createDeviceManager = (drivers: Drivers, surroundings: DeviceSurrou
     },
 
     async startAll(instance, idmap) {
-      await using undo = new UndoStack((what, error) => log.warn({ err: error, instance: instance.name }, `Could not undo: ${what}`));
+      await using undo = new UndoStack((what, error) =>
+        log.warn({ err: error, instance: instance.name }, `Could not undo: ${what}`),
+      );
       const attempts = await Promise.allSettled(
         devicesOf(instance).map(async (device) => {
           undo.add(`stop device ${device.name}`, () => stop(instance, device));
@@ -197,7 +220,9 @@ export const createDeviceManager = (drivers: Drivers, surroundings: DeviceSurrou
     async startOne(instance, device, idmap, pid) {
       const driver = driverOf(instance.project, device);
       if (!driver.hotplug.includes(instance.type)) {
-        throw badRequest(`Device "${device.name}" cannot be added to a running ${instance.type}: stop the instance first`);
+        throw badRequest(
+          `Device "${device.name}" cannot be added to a running ${instance.type}: stop the instance first`,
+        );
       }
       return collect([await start(instance, device, idmap, pid)]);
     },
@@ -219,6 +244,9 @@ export const createDeviceManager = (drivers: Drivers, surroundings: DeviceSurrou
 /** The root disk's device, or an error that says how to get one. */
 export const requireRootDisk = (devices: Devices): Device => {
   const root = rootDisk(devices);
-  if (!root) throw badRequest('No root disk device found: add one to the instance or its profiles (type=disk path=/ pool=<pool>)');
+  if (!root)
+    throw badRequest(
+      'No root disk device found: add one to the instance or its profiles (type=disk path=/ pool=<pool>)',
+    );
   return root;
 };

@@ -42,7 +42,8 @@ export interface Drivers {
   networkNames(): readonly string[];
 }
 
-const deviceKey = (type: string, variant: string | undefined): string => (variant === undefined ? type : `${type} ${variant}`);
+const deviceKey = (type: string, variant: string | undefined): string =>
+  variant === undefined ? type : `${type} ${variant}`;
 
 export const createDrivers = (log: Logger): Drivers => {
   const storage = new Map<string, StorageDriver>();
@@ -62,7 +63,8 @@ export const createDrivers = (log: Logger): Drivers => {
     const driver = map.get(key);
     if (!driver) throw badRequest(`Unknown ${what} "${String(key)}": use one of ${[...map.keys()].join(', ')}`);
     const reason = broken.get(driver);
-    if (reason !== undefined) throw notImplemented(`The ${what} "${String(key)}" does not work on this host: ${reason}`);
+    if (reason !== undefined)
+      throw notImplemented(`The ${what} "${String(key)}" does not work on this host: ${reason}`);
     return driver;
   };
 
@@ -73,7 +75,10 @@ export const createDrivers = (log: Logger): Drivers => {
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       broken.set(driver, reason);
-      log[isKind(error, 'not-implemented') ? 'info' : 'warn']({ driver: name, reason }, `The ${driver.kind} driver does not work here`);
+      log[isKind(error, 'not-implemented') ? 'info' : 'warn'](
+        { driver: name, reason },
+        `The ${driver.kind} driver does not work here`,
+      );
     }
   };
 
@@ -116,9 +121,12 @@ export const createDrivers = (log: Logger): Drivers => {
       const variant = type === 'nic' ? (nictype ?? config['nictype']) : undefined;
       const driver = device.get(deviceKey(type, variant)) ?? device.get(type);
       if (driver) return driver;
-      if (type === 'nic' && variant) throw badRequest(`Unknown nictype "${variant}": use one of ${variantsOf(device, 'nic').join(', ')}`);
+      if (type === 'nic' && variant)
+        throw badRequest(`Unknown nictype "${variant}": use one of ${variantsOf(device, 'nic').join(', ')}`);
       if (type === 'nic') throw badRequest('A nic device needs one of the keys "network" and "nictype"');
-      throw badRequest(`Unsupported device type "${type}": use one of ${[...new Set([...device.values()].map((one) => one.type))].join(', ')}`);
+      throw badRequest(
+        `Unsupported device type "${type}": use one of ${[...new Set([...device.values()].map((one) => one.type))].join(', ')}`,
+      );
     },
 
     workingStorage: () => [...versions].map(([driver, version]) => ({ driver, version })),

@@ -37,7 +37,13 @@ export const createEvents = (): Events => {
 
   const publish: Events['publish'] = ({ type, project, metadata }) => {
     if (!listens(type)) return;
-    const event = { type, timestamp: new Date().toISOString(), metadata, location: 'none', ...(project === undefined ? {} : { project }) };
+    const event = {
+      type,
+      timestamp: new Date().toISOString(),
+      metadata,
+      location: 'none',
+      ...(project === undefined ? {} : { project }),
+    };
     for (const [listener, types] of listeners) if (types.has(type)) listener(event);
   };
 

@@ -14,7 +14,8 @@ export const eventRoutes = (router: Router, events: Events): void => {
       if (!isEventType(name)) throw badRequest(`"${name}" isn't a supported event type: use ${eventTypes.join(', ')}`);
       wanted.add(name);
     }
-    if (wanted.has('logging') && !isAdmin(request.identity)) throw forbidden('Logging events are for server administrators');
+    if (wanted.has('logging') && !isAdmin(request.identity))
+      throw forbidden('Logging events are for server administrators');
     const all = request.query.get('all-projects') === 'true';
     if (all && request.query.get('project')) throw badRequest('Give either project or all-projects, not both');
     if (all && request.identity.projects) throw forbidden('The certificate is restricted to projects');

@@ -27,6 +27,8 @@ export const checkIfMatch = (ifMatch: string | undefined, editable: unknown): vo
   const wanted = ifMatch.replace(/^W\//, '').replace(/^"(.*)"$/, '$1');
   const actual = etagOf(editable);
   if (wanted !== '*' && wanted !== actual) {
-    throw preconditionFailed(`ETag doesn't match: ${actual} vs ${wanted}. The object changed since it was read: read it again and repeat the change`);
+    throw preconditionFailed(
+      `ETag doesn't match: ${actual} vs ${wanted}. The object changed since it was read: read it again and repeat the change`,
+    );
   }
 };

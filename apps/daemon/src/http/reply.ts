@@ -5,7 +5,12 @@ import type { Operation } from '../operations/operation.ts';
 export type Reply =
   | { readonly kind: 'sync'; readonly metadata: unknown; readonly editable?: unknown; readonly location?: string }
   | { readonly kind: 'async'; readonly operation: Operation }
-  | { readonly kind: 'text'; readonly status: number; readonly body: string; readonly headers?: Readonly<Record<string, string>> }
+  | {
+      readonly kind: 'text';
+      readonly status: number;
+      readonly body: string;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
   | { readonly kind: 'stream'; readonly write: (response: ServerResponse) => Promise<void> };
 
 /**

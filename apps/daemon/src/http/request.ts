@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
 import { badRequest } from '@lxd-ts/driver-kit';
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { Identity } from './identity.ts';
 
 /** Bodies that are parsed as JSON may be this large; files and images are streamed and have no limit. */
@@ -23,7 +23,8 @@ export interface ApiRequest {
 }
 
 /** The `recursion` parameter as a number; absent or unreadable is 0. */
-export const recursionOf = (request: ApiRequest): number => Number.parseInt(request.query.get('recursion') ?? '0', 10) || 0;
+export const recursionOf = (request: ApiRequest): number =>
+  Number.parseInt(request.query.get('recursion') ?? '0', 10) || 0;
 
 /** One path parameter. The router guarantees those in the route's pattern. */
 export const param = (request: ApiRequest, name: string): string => {
@@ -46,7 +47,9 @@ export const readBody = async (incoming: IncomingMessage, limit = maxJsonBytes):
 };
 
 const describe = (error: z.ZodError): string =>
-  error.issues.map((issue) => (issue.path.length > 0 ? `${issue.path.join('.')}: ${issue.message}` : issue.message)).join('; ');
+  error.issues
+    .map((issue) => (issue.path.length > 0 ? `${issue.path.join('.')}: ${issue.message}` : issue.message))
+    .join('; ');
 
 /** Parses a value against a schema. @throws LxdError bad-request that names the fields */
 export const parse = <T>(schema: z.ZodType<T>, value: unknown): T => {

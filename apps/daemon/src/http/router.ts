@@ -69,7 +69,8 @@ interface Options {
 const authorize = (request: ApiRequest, access: Access): void => {
   if (access === 'public') return;
   if (!isTrusted(request.identity)) throw forbidden('not authorized');
-  if (access === 'admin' && !isAdmin(request.identity)) throw forbidden('The certificate is restricted to projects and may not do this');
+  if (access === 'admin' && !isAdmin(request.identity))
+    throw forbidden('The certificate is restricted to projects and may not do this');
   const { projects } = request.identity;
   if (projects && request.query.get('all-projects') === null && !projects.includes(request.project)) {
     throw forbidden(`The certificate may not use project "${request.project}"`);
@@ -107,7 +108,10 @@ export const createRouter = (options: Options): Router => {
     return { status, body: errorBody(status, message) };
   };
 
-  const jsonHeaders = (extra: Record<string, string> = {}): Record<string, string> => ({ 'Content-Type': 'application/json', ...extra });
+  const jsonHeaders = (extra: Record<string, string> = {}): Record<string, string> => ({
+    'Content-Type': 'application/json',
+    ...extra,
+  });
 
   const respond = async (reply: Reply, outgoing: ServerResponse): Promise<Response> => {
     switch (reply.kind) {
@@ -119,12 +123,26 @@ export const createRouter = (options: Options): Router => {
       }
       case 'async': {
         const { operation } = reply;
-        const body = { type: 'async', status: 'Operation created', status_code: 100, operation: operation.url, error_code: 0, error: '', metadata: operation.render() };
+        const body = {
+          type: 'async',
+          status: 'Operation created',
+          status_code: 100,
+          operation: operation.url,
+          error_code: 0,
+          error: '',
+          metadata: operation.render(),
+        };
         operation.start();
-        return new Response(`${JSON.stringify(body)}\n`, { status: 202, headers: jsonHeaders({ Location: operation.url }) });
+        return new Response(`${JSON.stringify(body)}\n`, {
+          status: 202,
+          headers: jsonHeaders({ Location: operation.url }),
+        });
       }
       case 'text':
-        return new Response(reply.body, { status: reply.status, headers: { 'Content-Type': 'text/plain; charset=utf-8', ...reply.headers } });
+        return new Response(reply.body, {
+          status: reply.status,
+          headers: { 'Content-Type': 'text/plain; charset=utf-8', ...reply.headers },
+        });
       case 'stream':
         await reply.write(outgoing);
         return RESPONSE_ALREADY_SENT;
@@ -140,7 +158,8 @@ export const createRouter = (options: Options): Router => {
       app.on(method, path, async (context) => {
         const { incoming, outgoing } = context.env;
         const params: Record<string, string> = {};
-        for (const [name, value] of Object.entries<string | undefined>(context.req.param())) params[name] = decode(value ?? '');
+        for (const [name, value] of Object.entries<string | undefined>(context.req.param()))
+          params[name] = decode(value ?? '');
         const request = requestOf(incoming, new URL(incoming.url ?? '/', 'http://localhost'), params);
         try {
           options.gate?.(request.path);
@@ -175,7 +194,9 @@ export const createRouter = (options: Options): Router => {
         await asCaller(request.identity, () => found.handler(request, socket, head));
       } catch (error) {
         const { status, body } = fail(error, { method: 'GET', path: url.pathname });
-        socket.end(`HTTP/1.1 ${status} Error\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
+        socket.end(
+          `HTTP/1.1 ${status} Error\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+        );
       }
     },
   };

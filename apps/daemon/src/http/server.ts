@@ -75,7 +75,9 @@ export const listenTls = async (router: Router, host: string, port: number, tls:
   try {
     await listening(server, { host, port });
   } catch (error) {
-    throw conflict(`Cannot listen on ${host}:${port}: ${error instanceof Error ? error.message : error}`, { cause: error });
+    throw conflict(`Cannot listen on ${host}:${port}: ${error instanceof Error ? error.message : error}`, {
+      cause: error,
+    });
   }
   const bound = server.address();
   const boundPort = typeof bound === 'object' && bound ? bound.port : port;

@@ -1,5 +1,5 @@
 import { badRequest, type Config, isTrue } from '@lxd-ts/driver-kit';
-import { type IdMap, mergeIdMap, parseRawIdmap, type SubIdRange } from '@lxd-ts/host';
+import { type IdMap, idMapToJson, mergeIdMap, parseIdMapLines } from '@lxd-ts/host';
 
 /** Ids an isolated container gets unless `security.idmap.size` says otherwise (spec 03.142). */
 const isolatedSize = 65536;
@@ -13,12 +13,13 @@ export interface UsedRange {
 /** What the map of a container is chosen from. */
 export interface IdMapChoice {
   /** The host's range for containers: contiguous, for uids and gids alike. */
-  readonly range: SubIdRange;
+  readonly range: UsedRange;
   /** Ranges of the other isolated containers. */
   readonly used: readonly UsedRange[];
 }
 
-const integerOf = (value: string | undefined, fallback: number): number => (value === undefined || value === '' ? fallback : Number(value));
+const integerOf = (value: string | undefined, fallback: number): number =>
+  value === undefined || value === '' ? fallback : Number(value);
 
 /** The first gap of `size` ids in the range, after the first 65536 that all other containers share. */
 const freeBase = ({ range, used }: IdMapChoice, size: number): number => {
@@ -28,7 +29,9 @@ const freeBase = ({ range, used }: IdMapChoice, size: number): number => {
     base = Math.max(base, taken.host + taken.size);
   }
   if (base + size > range.host + range.size) {
-    throw badRequest(`No free range of ${size} ids is left for an isolated container: enlarge the range of root in /etc/subuid and /etc/subgid`);
+    throw badRequest(
+      `No free range of ${size} ids is left for an isolated container: enlarge the range of root in /etc/subuid and /etc/subgid`,
+    );
   }
   return base;
 };
@@ -46,10 +49,13 @@ export const chooseIdMap = (config: Config, choice: IdMapChoice): IdMap | undefi
   const size = integerOf(config['security.idmap.size'], isolated ? isolatedSize : choice.range.size);
   const fixed = config['security.idmap.base'];
   if (size < 1 || size > choice.range.size) {
-    throw badRequest(`Not enough uid/gid available for the container: it needs ${size} and the host allows ${choice.range.size} (see /etc/subuid and /etc/subgid)`);
+    throw badRequest(
+      `Not enough uid/gid available for the container: it needs ${size} and the host allows ${choice.range.size} (see /etc/subuid and /etc/subgid)`,
+    );
   }
   const kept = integerOf(config['volatile.idmap.base'], 0);
-  const clashes = (base: number): boolean => choice.used.some((taken) => base < taken.host + taken.size && taken.host < base + size);
+  const clashes = (base: number): boolean =>
+    choice.used.some((taken) => base < taken.host + taken.size && taken.host < base + size);
   const host = fixed
     ? Number(fixed)
     : !isolated
@@ -58,19 +64,8 @@ export const chooseIdMap = (config: Config, choice: IdMapChoice): IdMap | undefi
         ? kept
         : freeBase(choice, size);
   const base: IdMap = [{ kind: 'both', host, container: 0, size }];
-  return config['raw.idmap'] ? mergeIdMap(base, parseRawIdmap(config['raw.idmap'])) : base;
+  return config['raw.idmap'] ? mergeIdMap(base, parseIdMapLines(config['raw.idmap'])) : base;
 };
 
-/** The JSON form kept in `volatile.idmap.*`. */
-export const renderIdMap = (idmap: IdMap | undefined): string =>
-  JSON.stringify(
-    (idmap ?? []).flatMap((entry) =>
-      (entry.kind === 'both' ? (['uid', 'gid'] as const) : [entry.kind]).map((kind) => ({
-        Isuid: kind === 'uid',
-        Isgid: kind === 'gid',
-        Hostid: entry.host,
-        Nsid: entry.container,
-        Maprange: entry.size,
-      })),
-    ),
-  );
+/** The JSON form kept in `volatile.idmap.*`; `[]` for a privileged container. */
+export const renderIdMap = (idmap: IdMap | undefined): string => JSON.stringify(idMapToJson(idmap ?? []));

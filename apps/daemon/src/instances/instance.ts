@@ -43,7 +43,9 @@ export const expand = (profiles: readonly ProfilePart[], own: ProfilePart): Prof
 
 /** The root disk among expanded devices: `path: /` and a pool. */
 export const rootDisk = (devices: Devices): Device | undefined => {
-  const entry = Object.entries(devices).find(([, config]) => config['type'] === 'disk' && config['path'] === '/' && config['pool']);
+  const entry = Object.entries(devices).find(
+    ([, config]) => config['type'] === 'disk' && config['path'] === '/' && config['pool'],
+  );
   return entry && { name: entry[0], config: entry[1] };
 };
 

@@ -1,6 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
+  type Attachment,
   badRequest,
   type Config,
   conflict,
@@ -8,8 +9,8 @@ import {
   isTrueOrUnset,
   LxdError,
   type Machine,
-  messageOf,
   type MountedVolume,
+  messageOf,
   type RunningInstance,
   type StopReason,
   UndoStack,
@@ -21,8 +22,9 @@ import type { Locks } from '../core/locks.ts';
 import type { DeviceManager, VolatileChanges } from '../devices/manager.ts';
 import type { Drivers } from '../drivers/registry.ts';
 import type { Events } from '../events/bus.ts';
-import { handleOf, type Instance, instanceUrl, lockKey } from './instance.ts';
 import { chooseIdMap, renderIdMap } from './idmap.ts';
+import { loadAttachments, saveAttachments } from './attachments.ts';
+import { handleOf, type Instance, instanceUrl, lockKey } from './instance.ts';
 import type { Run, Runs } from './running.ts';
 import type { InstanceStore } from './store.ts';
 
@@ -106,9 +108,12 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
   };
 
   const isolatedBase = (config: Config, idmap: IdMap | undefined): string =>
-    idmap?.[0] && (isTrue(config['security.idmap.isolated']) || config['security.idmap.base']) ? String(idmap[0].host) : '0';
+    idmap?.[0] && (isTrue(config['security.idmap.isolated']) || config['security.idmap.base'])
+      ? String(idmap[0].host)
+      : '0';
 
-  const lifecycleEvent = (action: string, instance: Instance): void => events.lifecycle(action, instanceUrl(instance.name), instance.project);
+  const lifecycleEvent = (action: string, instance: Instance): void =>
+    events.lifecycle(action, instanceUrl(instance.name), instance.project);
 
   /** Takes down what the host holds for an instance that has stopped. */
   const clear = async (instance: Instance, volume: MountedVolume | undefined): Promise<void> => {
@@ -120,9 +125,18 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
   };
 
   /** Waits for the end of a run and does what follows from it. */
-  const watch = (instance: Instance, running: RunningInstance, volume: MountedVolume): Run => {
+  const watch = (
+    instance: Instance,
+    running: RunningInstance,
+    volume: MountedVolume,
+    attachments: readonly Attachment[],
+  ): Run => {
     const cleaned = Promise.withResolvers<void>();
-    const run: Run = { type: instance.type, running, volume, frozen: false, ready: false, cleaned: cleaned.promise };
+    const run: Run = {
+      type: instance.type,
+      running,
+      volume,
+      attachments, frozen: false, ready: false, cleaned: cleaned.promise };
     runs.set(instance, run);
 
     const onStopped = async (reason: StopReason): Promise<void> => {
@@ -153,7 +167,9 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
 
   const boot = async (instance: Instance): Promise<void> => {
     const driver = drivers.instance(instance.type);
-    await using undo = new UndoStack((what, error) => log.warn({ err: error, instance: instance.name }, `Could not undo: ${what}`));
+    await using undo = new UndoStack((what, error) =>
+      log.warn({ err: error, instance: instance.name }, `Could not undo: ${what}`),
+    );
     const idmap = await idmapOf(instance);
 
     const mounting = parts.mount(instance);
@@ -167,6 +183,7 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
 
     const prepared = await parts.prepare(instance, mounted.value);
     const machine = await machineOf(instance, mounted.value.path, idmap);
+    await saveAttachments(machine.devices, started.value.attachments);
     const running = await driver.start(machine, started.value.attachments);
     undo.add('kill the instance', () => running.kill());
     await started.value.afterStart(running.pid);
@@ -187,7 +204,7 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
     });
     await store.markUsed(instance.id, new Date());
     undo.commit();
-    watch(instance, running, mounted.value);
+    watch(instance, running, mounted.value, started.value.attachments);
   };
 
   const start = async (instance: Instance): Promise<void> => {
@@ -198,7 +215,9 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
     } catch (error) {
       const advice = `Try \`lxc info --show-log ${instance.name}\` for more info`;
       log.warn({ err: error, instance: instance.name }, 'The instance did not start');
-      throw new LxdError(error instanceof LxdError ? error.kind : 'internal', `${messageOf(error)}\n${advice}`, { cause: error });
+      throw new LxdError(error instanceof LxdError ? error.kind : 'internal', `${messageOf(error)}\n${advice}`, {
+        cause: error,
+      });
     }
     lifecycleEvent('instance-started', instance);
   };
@@ -254,7 +273,8 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
   const setFrozen = async (instance: Instance, frozen: boolean): Promise<void> => {
     using _lock = locks.hold(lockKey(instance), frozen ? 'freeze' : 'unfreeze');
     const run = requireRun(instance);
-    if (run.frozen === frozen) throw badRequest(frozen ? 'The instance is already frozen' : 'The instance is not frozen');
+    if (run.frozen === frozen)
+      throw badRequest(frozen ? 'The instance is already frozen' : 'The instance is not frozen');
     await (frozen ? run.running.freeze() : run.running.unfreeze());
     run.frozen = frozen;
     lifecycleEvent(frozen ? 'instance-paused' : 'instance-resumed', instance);
@@ -275,10 +295,14 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
         instances.map(async (instance) => {
           try {
             const driver = drivers.instance(instance.type);
-            const machine = await machineOf(instance, join(directories.root, 'containers', handleOf(instance)), undefined);
+            const machine = await machineOf(
+              instance,
+              join(directories.root, 'containers', handleOf(instance)),
+              undefined,
+            );
             const running = await driver.find(machine);
             if (running) {
-              const run = watch(instance, running, await parts.mount(instance));
+              const run = watch(instance, running, await parts.mount(instance), await loadAttachments(machine.devices));
               run.frozen = (await running.status()) === 'frozen';
               return;
             }
@@ -299,7 +323,9 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
         const last = instance.config['volatile.last_state.power'] === 'RUNNING';
         return !runs.get(instance) && (setting === undefined || setting === '' ? last : isTrue(setting));
       });
-      const ordered = wanted.sort((a, b) => priority(b, 'boot.autostart.priority') - priority(a, 'boot.autostart.priority'));
+      const ordered = wanted.sort(
+        (a, b) => priority(b, 'boot.autostart.priority') - priority(a, 'boot.autostart.priority'),
+      );
       for (const instance of ordered) {
         try {
           await start(instance);
@@ -324,7 +350,10 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
             try {
               await stop(instance, { force: false, timeout });
             } catch (error) {
-              log.warn({ err: error, instance: instance.name }, 'The instance did not stop cleanly: stopping it by force');
+              log.warn(
+                { err: error, instance: instance.name },
+                'The instance did not stop cleanly: stopping it by force',
+              );
               if (runs.get(instance)) await stop(instance, { force: true, timeout: 0 });
             }
           }),

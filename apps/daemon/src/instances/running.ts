@@ -1,4 +1,4 @@
-import type { InstanceType, MountedVolume, RunningInstance } from '@lxd-ts/driver-kit';
+import type { Attachment, InstanceType, MountedVolume, RunningInstance } from '@lxd-ts/driver-kit';
 import { handleOf, type Instance } from './instance.ts';
 
 /** An instance that runs, with what it holds. */
@@ -6,6 +6,8 @@ export interface Run {
   readonly type: InstanceType;
   readonly running: RunningInstance;
   readonly volume: MountedVolume;
+  /** What its devices attached; changed by hot-plugging. */
+  attachments: readonly Attachment[];
   /** Frozen by us; the kernel's own word is `running.status()`. */
   frozen: boolean;
   /** The guest said it is ready (`/dev/lxd`). */

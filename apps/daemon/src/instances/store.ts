@@ -3,10 +3,13 @@ import {
   asc,
   type Database,
   eq,
+  firstNodeId,
+  forIds,
   inArray,
-  insertId,
+  insertRow,
   loadConfigs,
   loadDevices,
+  patchConfig,
   type Reader,
   replaceConfig,
   replaceDevices,
@@ -17,7 +20,16 @@ import { type Config, conflict, type InstanceType, notFound } from '@lxd-ts/driv
 import { projectId } from '../projects/store.ts';
 import { type Devices, expand, type Instance } from './instance.ts';
 
-const { instances, instancesConfig, instancesDevices, instancesProfiles, profiles, profilesConfig, profilesDevices, projects } = schema;
+const {
+  instances,
+  instancesConfig,
+  instancesDevices,
+  instancesProfiles,
+  profiles,
+  profilesConfig,
+  profilesDevices,
+  projects,
+} = schema;
 
 /** What a new instance row needs. It starts `pending`. */
 export interface NewInstance {
@@ -35,11 +47,17 @@ export interface NewInstance {
 }
 
 /** The user-editable part of an instance. */
-export type InstanceChange = Partial<Pick<Instance, 'architecture' | 'description' | 'ephemeral' | 'stateful' | 'config' | 'devices' | 'profiles'>>;
+export type InstanceChange = Partial<
+  Pick<Instance, 'architecture' | 'description' | 'ephemeral' | 'stateful' | 'config' | 'devices' | 'profiles'>
+>;
 
 export interface InstanceStore {
   /** @param where - all instances when empty */
-  list(where?: { project?: string; type?: InstanceType; profile?: { project: string; name: string } }): Promise<readonly Instance[]>;
+  list(where?: {
+    project?: string;
+    type?: InstanceType;
+    profile?: { project: string; name: string };
+  }): Promise<readonly Instance[]>;
   find(project: string, name: string): Promise<Instance | undefined>;
   /** @throws LxdError not-found */
   get(project: string, name: string): Promise<Instance>;
@@ -73,12 +91,14 @@ const assemble = async (tx: Reader, rows: readonly Row[]): Promise<Instance[]> =
   if (ids.length === 0) return [];
   const configs = await loadConfigs(tx, instancesConfig, ids);
   const devices = await loadDevices(tx, instancesDevices, ids);
-  const links = await tx
-    .select({ instanceId: instancesProfiles.instanceId, profileId: profiles.id, name: profiles.name })
-    .from(instancesProfiles)
-    .innerJoin(profiles, eq(profiles.id, instancesProfiles.profileId))
-    .where(ids.length > 200 ? undefined : inArray(instancesProfiles.instanceId, ids))
-    .orderBy(asc(instancesProfiles.instanceId), asc(instancesProfiles.applyOrder));
+  const links = await forIds(ids, (some) =>
+    tx
+      .select({ instanceId: instancesProfiles.instanceId, profileId: profiles.id, name: profiles.name })
+      .from(instancesProfiles)
+      .innerJoin(profiles, eq(profiles.id, instancesProfiles.profileId))
+      .where(inArray(instancesProfiles.instanceId, [...some]))
+      .orderBy(asc(instancesProfiles.instanceId), asc(instancesProfiles.applyOrder)),
+  );
   const profileIds = [...new Set(links.map((link) => link.profileId))];
   const profileConfigs = await loadConfigs(tx, profilesConfig, profileIds);
   const profileDevices = await loadDevices(tx, profilesDevices, profileIds);
@@ -87,7 +107,10 @@ const assemble = async (tx: Reader, rows: readonly Row[]): Promise<Instance[]> =
   return rows.map((row) => {
     const own = { config: configs.get(row.id) ?? {}, devices: devices.get(row.id) ?? {} };
     const applied = linksOf.get(row.id) ?? [];
-    const parts = applied.map(({ profileId }) => ({ config: profileConfigs.get(profileId) ?? {}, devices: profileDevices.get(profileId) ?? {} }));
+    const parts = applied.map(({ profileId }) => ({
+      config: profileConfigs.get(profileId) ?? {},
+      devices: profileDevices.get(profileId) ?? {},
+    }));
     return {
       id: row.id,
       name: row.name,
@@ -107,7 +130,12 @@ const assemble = async (tx: Reader, rows: readonly Row[]): Promise<Instance[]> =
   });
 };
 
-const replaceProfiles = async (tx: Transaction, instanceId: number, project: number, names: readonly string[]): Promise<void> => {
+const replaceProfiles = async (
+  tx: Transaction,
+  instanceId: number,
+  project: number,
+  names: readonly string[],
+): Promise<void> => {
   await tx.delete(instancesProfiles).where(eq(instancesProfiles.instanceId, instanceId));
   for (const [applyOrder, name] of names.entries()) {
     const [profile] = await tx
@@ -134,7 +162,9 @@ export const createInstanceStore = (database: Database): InstanceStore => {
         ];
         const all = await assemble(tx, await rowsOf(tx, conditions));
         const { profile } = where;
-        return profile ? all.filter((one) => one.project === profile.project && one.profiles.includes(profile.name)) : all;
+        return profile
+          ? all.filter((one) => one.project === profile.project && one.profiles.includes(profile.name))
+          : all;
       }),
 
     find: (project, name) => database.read((tx) => findIn(tx, project, name)),
@@ -150,20 +180,18 @@ export const createInstanceStore = (database: Database): InstanceStore => {
         const project = await projectId(tx, instance.project);
         const [taken] = await rowsOf(tx, [eq(projects.name, instance.project), eq(instances.name, instance.name)]);
         if (taken) throw conflict(`Instance "${instance.name}" already exists`);
-        const id = insertId(
-          await tx.insert(instances).values({
-            nodeId: 1,
-            projectId: project,
-            name: instance.name,
-            description: instance.description,
-            architecture: instance.architecture,
-            type: instance.type,
-            ephemeral: instance.ephemeral,
-            stateful: instance.stateful,
-            creationDate: instance.createdAt ?? new Date(),
-            state: 'pending',
-          }),
-        );
+        const id = await insertRow(tx, instances, {
+          nodeId: firstNodeId,
+          projectId: project,
+          name: instance.name,
+          description: instance.description,
+          architecture: instance.architecture,
+          type: instance.type,
+          ephemeral: instance.ephemeral,
+          stateful: instance.stateful,
+          creationDate: instance.createdAt ?? new Date(),
+          state: 'pending',
+        });
         await replaceConfig(tx, instancesConfig, id, instance.config);
         await replaceDevices(tx, instancesDevices, id, instance.devices);
         await replaceProfiles(tx, id, project, instance.profiles);
@@ -175,10 +203,14 @@ export const createInstanceStore = (database: Database): InstanceStore => {
     update: (instance, change) =>
       database.transaction(async (tx) => {
         const { architecture, description, ephemeral, stateful, config, devices } = { ...instance, ...change };
-        await tx.update(instances).set({ architecture, description, ephemeral, stateful }).where(eq(instances.id, instance.id));
+        await tx
+          .update(instances)
+          .set({ architecture, description, ephemeral, stateful })
+          .where(eq(instances.id, instance.id));
         await replaceConfig(tx, instancesConfig, instance.id, config);
         await replaceDevices(tx, instancesDevices, instance.id, devices);
-        if (change.profiles) await replaceProfiles(tx, instance.id, await projectId(tx, instance.project), change.profiles);
+        if (change.profiles)
+          await replaceProfiles(tx, instance.id, await projectId(tx, instance.project), change.profiles);
         const updated = await findIn(tx, instance.project, instance.name);
         if (!updated) throw notFound('Instance not found');
         return updated;
@@ -186,10 +218,10 @@ export const createInstanceStore = (database: Database): InstanceStore => {
 
     setConfig: (id, changes) =>
       database.transaction(async (tx) => {
-        for (const [key, value] of Object.entries(changes)) {
-          await tx.delete(instancesConfig).where(and(eq(instancesConfig.ownerId, id), eq(instancesConfig.key, key)));
-          if (value !== '') await tx.insert(instancesConfig).values({ ownerId: id, key, value });
-        }
+        const change = Object.fromEntries(
+          Object.entries(changes).map(([key, value]) => [key, value === '' ? null : value]),
+        );
+        await patchConfig(tx, instancesConfig, id, change);
       }),
 
     markReady: (id) =>
@@ -209,7 +241,10 @@ export const createInstanceStore = (database: Database): InstanceStore => {
 
     setProject: (instance, project) =>
       database.transaction(async (tx) => {
-        await tx.update(instances).set({ projectId: await projectId(tx, project) }).where(eq(instances.id, instance.id));
+        await tx
+          .update(instances)
+          .set({ projectId: await projectId(tx, project) })
+          .where(eq(instances.id, instance.id));
       }),
 
     delete: (id) =>

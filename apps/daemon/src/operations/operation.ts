@@ -49,7 +49,10 @@ export interface RenderedOperation {
  * `metadata.fds`; the client connects to `…/websocket?secret=`.
  */
 export class OperationSockets {
-  readonly #waiting = new Map<string, { name: string; resolve: (socket: WebSocket) => void; repeat?: (socket: WebSocket) => void }>();
+  readonly #waiting = new Map<
+    string,
+    { name: string; resolve: (socket: WebSocket) => void; repeat?: (socket: WebSocket) => void }
+  >();
   readonly #promises = new Map<string, Promise<WebSocket>>();
   readonly secrets: Readonly<Record<string, string>>;
 

@@ -35,10 +35,13 @@ export const createOperations = (events: Events): Operations => {
       return operation;
     },
 
-    list: (project) => [...operations.values()].filter((operation) => project === undefined || operation.spec.project === project),
+    list: (project) =>
+      [...operations.values()].filter((operation) => project === undefined || operation.spec.project === project),
 
     async drain(timeoutMs) {
-      const running = [...operations.values()].filter((operation) => !operation.isFinal && operation.spec.class !== 'token');
+      const running = [...operations.values()].filter(
+        (operation) => !operation.isFinal && operation.spec.class !== 'token',
+      );
       const timeout = new Promise<void>((resolve) => setTimeout(resolve, timeoutMs).unref());
       await Promise.race([Promise.all(running.map((operation) => operation.finished)), timeout]);
     },

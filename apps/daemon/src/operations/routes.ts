@@ -1,10 +1,10 @@
 import { badRequest, forbidden } from '@lxd-ts/driver-kit';
+import type { Events } from '../events/bus.ts';
 import { isTrusted } from '../http/identity.ts';
 import { done, sync } from '../http/reply.ts';
 import { type ApiRequest, param, recursionOf } from '../http/request.ts';
 import type { Router } from '../http/router.ts';
 import { acceptWebSocket } from '../http/websocket.ts';
-import type { Events } from '../events/bus.ts';
 import type { Operation } from './operation.ts';
 import type { Operations } from './registry.ts';
 
@@ -20,7 +20,8 @@ const authorize = (request: ApiRequest, operation: Operation): void => {
 const waitSeconds = (request: ApiRequest): number => {
   const value = request.query.get('timeout') ?? '-1';
   const seconds = Number(value);
-  if (value === '' || !Number.isInteger(seconds)) throw badRequest(`Invalid timeout "${value}": give whole seconds, or -1 to wait forever`);
+  if (value === '' || !Number.isInteger(seconds))
+    throw badRequest(`Invalid timeout "${value}": give whole seconds, or -1 to wait forever`);
   return seconds;
 };
 

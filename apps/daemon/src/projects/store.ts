@@ -28,7 +28,11 @@ export const createProjectStore = (database: Database): ProjectStore => {
   const list = (): Promise<readonly Project[]> =>
     database.read(async (tx) => {
       const rows = await tx.select().from(projects).orderBy(asc(projects.name));
-      const configs = await loadConfigs(tx, projectsConfig, rows.map((row) => row.id));
+      const configs = await loadConfigs(
+        tx,
+        projectsConfig,
+        rows.map((row) => row.id),
+      );
       return rows.map((row) => ({ ...row, config: configs.get(row.id) ?? {} }));
     });
 

@@ -1,13 +1,31 @@
-import { asc, type Database, eq, insertId, loadConfigs, type Reader, replaceConfig, schema, type Transaction } from '@lxd-ts/database';
+import {
+  asc,
+  type Database,
+  eq,
+  firstNodeId,
+  insertRow,
+  loadConfigs,
+  type Reader,
+  replaceConfig,
+  schema,
+  type Transaction,
+} from '@lxd-ts/database';
 import { type Config, conflict, notFound } from '@lxd-ts/driver-kit';
 
 const { storagePools, storagePoolsConfig, storagePoolsNodes, storagePoolsNodesConfig } = schema;
 
 /** The row number of this member; a cluster gives others theirs. */
-const member = 1;
+const member = firstNodeId;
 
 /** Pool keys that each member has its own value of (spec 05.29). */
-const memberKeys = new Set(['source', 'size', 'zfs.pool_name', 'lvm.thinpool_name', 'lvm.vg_name', 'volatile.initial_source']);
+const memberKeys = new Set([
+  'source',
+  'size',
+  'zfs.pool_name',
+  'lvm.thinpool_name',
+  'lvm.vg_name',
+  'volatile.initial_source',
+]);
 
 /** A storage pool as it is stored. */
 export interface Pool {
@@ -43,8 +61,16 @@ const listIn = async (tx: Reader): Promise<Pool[]> => {
     .innerJoin(storagePoolsNodes, eq(storagePoolsNodes.storagePoolId, storagePools.id))
     .where(eq(storagePoolsNodes.nodeId, member))
     .orderBy(asc(storagePools.name));
-  const shared = await loadConfigs(tx, storagePoolsConfig, rows.map((row) => row.pool.id));
-  const own = await loadConfigs(tx, storagePoolsNodesConfig, rows.map((row) => row.node.id));
+  const shared = await loadConfigs(
+    tx,
+    storagePoolsConfig,
+    rows.map((row) => row.pool.id),
+  );
+  const own = await loadConfigs(
+    tx,
+    storagePoolsNodesConfig,
+    rows.map((row) => row.node.id),
+  );
   return rows.map(({ pool, node }) => ({
     id: pool.id,
     name: pool.name,
@@ -58,7 +84,10 @@ const listIn = async (tx: Reader): Promise<Pool[]> => {
 const writeConfig = async (tx: Transaction, poolId: number, config: Config): Promise<void> => {
   const { own, shared } = split(config);
   await replaceConfig(tx, storagePoolsConfig, poolId, shared);
-  const [node] = await tx.select({ id: storagePoolsNodes.id }).from(storagePoolsNodes).where(eq(storagePoolsNodes.storagePoolId, poolId));
+  const [node] = await tx
+    .select({ id: storagePoolsNodes.id })
+    .from(storagePoolsNodes)
+    .where(eq(storagePoolsNodes.storagePoolId, poolId));
   if (node) await replaceConfig(tx, storagePoolsNodesConfig, node.id, own);
 };
 
@@ -75,9 +104,10 @@ export const createPoolStore = (database: Database): PoolStore => {
 
     insert: (pool) =>
       database.transaction(async (tx) => {
-        if ((await listIn(tx)).some((one) => one.name === pool.name)) throw conflict(`Storage pool "${pool.name}" already exists`);
+        if ((await listIn(tx)).some((one) => one.name === pool.name))
+          throw conflict(`Storage pool "${pool.name}" already exists`);
         const { name, driver, description, config } = pool;
-        const id = insertId(await tx.insert(storagePools).values({ name, driver, description, state: 'pending' }));
+        const id = await insertRow(tx, storagePools, { name, driver, description, state: 'pending' });
         await tx.insert(storagePoolsNodes).values({ storagePoolId: id, nodeId: member, state: 'pending' });
         await writeConfig(tx, id, config);
         return find(tx, name);
@@ -92,7 +122,10 @@ export const createPoolStore = (database: Database): PoolStore => {
     markCreated: (pool) =>
       database.transaction(async (tx) => {
         await tx.update(storagePools).set({ state: 'ready' }).where(eq(storagePools.id, pool.id));
-        await tx.update(storagePoolsNodes).set({ state: 'created' }).where(eq(storagePoolsNodes.storagePoolId, pool.id));
+        await tx
+          .update(storagePoolsNodes)
+          .set({ state: 'created' })
+          .where(eq(storagePoolsNodes.storagePoolId, pool.id));
       }),
 
     delete: (pool) =>

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import {
   badRequest,
-  changedKeys,
   type Config,
   type ConfigKey,
+  changedKeys,
   conflict,
   type PoolSpec,
   type StorageDriver,
@@ -121,7 +121,9 @@ export const createPools = (parts: Parts): Pools => {
       const given = withoutEmpty(config);
       validateConfig(poolKeys(driver), given, 'storage pool');
       using _lock = locks.hold(lockOf(name), 'create');
-      await using undo = new UndoStack((what, error) => log.warn({ err: error, pool: name }, `Could not undo: ${what}`));
+      await using undo = new UndoStack((what, error) =>
+        log.warn({ err: error, pool: name }, `Could not undo: ${what}`),
+      );
       const pool = await store.insert({ name, driver: driverName, description, config: given });
       undo.add('remove the row', () => store.delete(pool));
       const effective = await driver.create(specOf(pool));
@@ -141,7 +143,10 @@ export const createPools = (parts: Parts): Pools => {
       if (changed.includes('source')) throw badRequest('The source of a storage pool cannot be changed');
       await storage.update(config, changed);
       await store.update(pool, { description: change.description, config });
-      opened.set(name, Promise.resolve({ pool: { ...pool, description: change.description, config }, driver, storage }));
+      opened.set(
+        name,
+        Promise.resolve({ pool: { ...pool, description: change.description, config }, driver, storage }),
+      );
     },
 
     async delete(name) {

@@ -1,11 +1,29 @@
-import { and, asc, type Database, eq, insertId, loadConfigs, type Reader, replaceConfig, schema } from '@lxd-ts/database';
-import { type Config, conflict, type ContentType, notFound, type VolumeType } from '@lxd-ts/driver-kit';
+import {
+  and,
+  asc,
+  type Database,
+  eq,
+  firstNodeId,
+  insertRow,
+  loadConfigs,
+  type Reader,
+  replaceConfig,
+  schema,
+} from '@lxd-ts/database';
+import { type Config, type ContentType, conflict, notFound, type VolumeType } from '@lxd-ts/driver-kit';
 import { projectId } from '../projects/store.ts';
 
-const { projects, storagePools, storageVolumes, storageVolumesConfig, storageVolumesSnapshots, storageVolumesSnapshotsConfig } = schema;
+const {
+  projects,
+  storagePools,
+  storageVolumes,
+  storageVolumesConfig,
+  storageVolumesSnapshots,
+  storageVolumesSnapshotsConfig,
+} = schema;
 
 /** The row number of this member. */
-const member = 1;
+const member = firstNodeId;
 
 /** A volume as it is stored. */
 export interface StoredVolume {
@@ -82,7 +100,11 @@ const listIn = async (tx: Reader, { pool, project, type, name }: VolumeQuery): P
       ),
     )
     .orderBy(asc(storageVolumes.type), asc(storageVolumes.name));
-  const configs = await loadConfigs(tx, storageVolumesConfig, rows.map((row) => row.volume.id));
+  const configs = await loadConfigs(
+    tx,
+    storageVolumesConfig,
+    rows.map((row) => row.volume.id),
+  );
   return rows.map(({ volume, pool, project }) => ({
     id: volume.id,
     pool,
@@ -103,7 +125,11 @@ const snapshotsIn = async (tx: Reader, volumeId: number): Promise<StoredSnapshot
     .from(storageVolumesSnapshots)
     .where(eq(storageVolumesSnapshots.storageVolumeId, volumeId))
     .orderBy(asc(storageVolumesSnapshots.creationDate), asc(storageVolumesSnapshots.id));
-  const configs = await loadConfigs(tx, storageVolumesSnapshotsConfig, rows.map((row) => row.id));
+  const configs = await loadConfigs(
+    tx,
+    storageVolumesSnapshotsConfig,
+    rows.map((row) => row.id),
+  );
   return rows.map((row) => ({
     id: row.id,
     name: row.name,
@@ -133,24 +159,25 @@ export const createVolumeStore = (database: Database): VolumeStore => {
 
     insert: (volume) =>
       database.transaction(async (tx) => {
-        const [pool] = await tx.select({ id: storagePools.id }).from(storagePools).where(eq(storagePools.name, volume.pool));
+        const [pool] = await tx
+          .select({ id: storagePools.id })
+          .from(storagePools)
+          .where(eq(storagePools.name, volume.pool));
         if (!pool) throw notFound('Storage pool not found');
         const key = { pool: volume.pool, project: volume.project, type: volume.type, name: volume.name };
         const [taken] = await listIn(tx, key);
         if (taken) throw conflict(`Volume "${volume.name}" already exists in pool "${volume.pool}"`);
-        const id = insertId(
-          await tx.insert(storageVolumes).values({
-            storagePoolId: pool.id,
-            nodeId: member,
-            projectId: await projectId(tx, volume.project),
-            name: volume.name,
-            type: volume.type,
-            contentType: volume.content,
-            description: volume.description,
-            creationDate: volume.createdAt ?? new Date(),
-            state: 'pending',
-          }),
-        );
+        const id = await insertRow(tx, storageVolumes, {
+          storagePoolId: pool.id,
+          nodeId: member,
+          projectId: await projectId(tx, volume.project),
+          name: volume.name,
+          type: volume.type,
+          contentType: volume.content,
+          description: volume.description,
+          creationDate: volume.createdAt ?? new Date(),
+          state: 'pending',
+        });
         await replaceConfig(tx, storageVolumesConfig, id, volume.config);
         const [inserted] = await listIn(tx, key);
         if (!inserted) throw new Error(`The row of volume "${volume.name}" is missing after its insertion`);
@@ -175,7 +202,10 @@ export const createVolumeStore = (database: Database): VolumeStore => {
 
     setProject: (id, project, name) =>
       database.transaction(async (tx) => {
-        await tx.update(storageVolumes).set({ projectId: await projectId(tx, project), name }).where(eq(storageVolumes.id, id));
+        await tx
+          .update(storageVolumes)
+          .set({ projectId: await projectId(tx, project), name })
+          .where(eq(storageVolumes.id, id));
       }),
 
     delete: (id) =>
@@ -190,16 +220,14 @@ export const createVolumeStore = (database: Database): VolumeStore => {
         if ((await snapshotsIn(tx, volumeId)).some((one) => one.name === snapshot.name)) {
           throw conflict(`Snapshot "${snapshot.name}" already exists`);
         }
-        const id = insertId(
-          await tx.insert(storageVolumesSnapshots).values({
-            storageVolumeId: volumeId,
-            name: snapshot.name,
-            description: snapshot.description,
-            creationDate: snapshot.createdAt ?? new Date(),
-            expiryDate: snapshot.expiresAt ?? null,
-            state: 'pending',
-          }),
-        );
+        const id = await insertRow(tx, storageVolumesSnapshots, {
+          storageVolumeId: volumeId,
+          name: snapshot.name,
+          description: snapshot.description,
+          creationDate: snapshot.createdAt ?? new Date(),
+          expiryDate: snapshot.expiresAt ?? null,
+          state: 'pending',
+        });
         await replaceConfig(tx, storageVolumesSnapshotsConfig, id, snapshot.config);
         const inserted = (await snapshotsIn(tx, volumeId)).find((one) => one.id === id);
         if (!inserted) throw new Error(`The row of snapshot "${snapshot.name}" is missing after its insertion`);

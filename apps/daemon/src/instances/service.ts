@@ -1,0 +1,209 @@
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import {
+  type Attachment,
+  badRequest,
+  changedKeys,
+  type Config,
+  conflict,
+  findKey,
+  type InstanceType,
+  isTrue,
+  UndoStack,
+  withoutEmpty,
+} from '@lxd-ts/driver-kit';
+import type { Logger } from 'pino';
+import { instanceKeys } from '../config/instance-keys.ts';
+import { checkName } from '../core/names.ts';
+import type { Locks } from '../core/locks.ts';
+import { type DeviceManager, requireRootDisk } from '../devices/manager.ts';
+import type { Events } from '../events/bus.ts';
+import { checkInstanceConfig, withServerKeys } from './config.ts';
+import { saveAttachments } from './attachments.ts';
+import { type Devices, expand, handleOf, type Instance, instanceUrl, lockKey, rootDisk } from './instance.ts';
+import type { Lifecycle } from './lifecycle.ts';
+import type { Run, Runs } from './running.ts';
+import type { InstanceChange, InstanceStore } from './store.ts';
+
+/** What instances need of storage for their root volumes. */
+export interface RootVolumes {
+  delete(instance: Instance): Promise<void>;
+  rename(instance: Instance, name: string): Promise<void>;
+  /** Applies a changed root disk device: its size. */
+  resize(instance: Instance, root: Config): Promise<void>;
+  /** Writes `backup.yaml` so that the instance can be recovered without the database. */
+  writeBackupFile(instance: Instance): Promise<void>;
+}
+
+export interface InstanceService {
+  list(where: { project?: string; type?: InstanceType }): Promise<readonly Instance[]>;
+  get(project: string, name: string): Promise<Instance>;
+  runOf(instance: Instance): Run | undefined;
+  /** Changes an instance, running or not. On failure everything is as before. */
+  update(instance: Instance, change: InstanceChange): Promise<void>;
+  /** Brings a running instance in line with a changed profile. */
+  applyExpanded(before: Instance, after: Instance): Promise<void>;
+  rename(instance: Instance, name: string): Promise<void>;
+  /** Deletes a stopped instance with everything that belongs to it. */
+  delete(instance: Instance): Promise<void>;
+  /** Finishes deletions and undoes creations that a crash cut short. */
+  recover(): Promise<void>;
+}
+
+interface Parts {
+  readonly store: InstanceStore;
+  readonly runs: Runs;
+  readonly lifecycle: Lifecycle;
+  readonly devices: DeviceManager;
+  readonly volumes: RootVolumes;
+  readonly locks: Locks;
+  readonly events: Events;
+  readonly log: Logger;
+  /** Profile parts of a project by name, for the expansion of a change. */
+  readonly profiles: (project: string, names: readonly string[]) => Promise<readonly { config: Config; devices: Devices }[]>;
+  /** `<LXD_DIR>/devices`. */
+  readonly devicesDirectory: string;
+  /** Removes files kept for an instance outside its volume: logs, backups. */
+  readonly removeFiles: (instance: Instance) => Promise<void>;
+  readonly renameFiles: (instance: Instance, name: string) => Promise<void>;
+}
+
+const isLive = (key: string): boolean => findKey(instanceKeys, key)?.live === true;
+
+export const createInstanceService = (parts: Parts): InstanceService => {
+  const { store, runs, lifecycle, devices, volumes, locks, events, log } = parts;
+
+  const keepAttachments = async (run: Run, instance: Instance, attachments: readonly Attachment[]): Promise<void> => {
+    run.attachments = attachments;
+    await saveAttachments(join(parts.devicesDirectory, handleOf(instance)), attachments);
+  };
+
+  /** Removes, changes and adds devices of a running instance; undoes itself on failure. */
+  const applyDevices = async (run: Run, before: Instance, after: Instance, undo: UndoStack): Promise<void> => {
+    const idmap = await lifecycle.idmapOf(after);
+    const detach = async (instance: Instance, name: string, config: Config): Promise<void> => {
+      const device = { name, config };
+      const [own, others] = [run.attachments.filter((one) => one.device === name), run.attachments.filter((one) => one.device !== name)];
+      for (const attachment of own) await run.running.detach(attachment);
+      await keepAttachments(run, instance, others);
+      await store.setConfig(instance.id, await devices.stopOne(instance, device));
+    };
+    const attach = async (instance: Instance, name: string, config: Config): Promise<void> => {
+      const started = await devices.startOne(instance, { name, config }, idmap, run.running.pid);
+      for (const attachment of started.attachments) await run.running.attach(attachment);
+      await keepAttachments(run, instance, [...run.attachments, ...started.attachments]);
+      await started.afterStart(run.running.pid);
+      await store.setConfig(instance.id, started.volatile);
+    };
+
+    const was = before.expanded.devices;
+    const is = after.expanded.devices;
+    const isRoot = (config: Config | undefined): boolean => config?.['type'] === 'disk' && config['path'] === '/';
+    for (const name of new Set([...Object.keys(was), ...Object.keys(is)])) {
+      const old = was[name];
+      const next = is[name];
+      if (isDeepStrictEqual(old, next) || isRoot(old) || isRoot(next)) continue;
+      if (old && next && old['type'] === next['type'] && (await devices.updateOne(after, { name, config: next }, old, run.running.pid))) {
+        undo.add(`change device ${name} back`, () => devices.updateOne(before, { name, config: old }, next, run.running.pid));
+        continue;
+      }
+      if (old) {
+        undo.add(`add device ${name} again`, () => attach(before, name, old));
+        await detach(before, name, old);
+      }
+      if (next) {
+        undo.add(`remove device ${name}`, () => detach(after, name, next));
+        await attach(after, name, next);
+      }
+    }
+  };
+
+  const applyExpanded = async (before: Instance, after: Instance): Promise<void> => {
+    const oldRoot = rootDisk(before.expanded.devices);
+    const newRoot = requireRootDisk(after.expanded.devices);
+    if (oldRoot && oldRoot.config['pool'] !== newRoot.config['pool']) {
+      throw badRequest(`The pool of the root disk cannot be changed from "${oldRoot.config['pool']}" here: move the instance (lxc move --storage)`);
+    }
+    await using undo = new UndoStack((what, error) => log.error({ err: error, instance: before.name }, `Could not undo: ${what}`));
+    if (oldRoot && oldRoot.config['size'] !== newRoot.config['size']) {
+      undo.add('restore the size of the root disk', () => volumes.resize(before, oldRoot.config));
+      await volumes.resize(after, newRoot.config);
+    }
+    const run = runs.get(before);
+    if (run) {
+      await applyDevices(run, before, after, undo);
+      const live = changedKeys(before.expanded.config, after.expanded.config).filter(isLive);
+      if (live.length > 0) {
+        undo.add('restore the live keys', () => run.running.update(before.expanded.config, live));
+        await run.running.update(after.expanded.config, live);
+      }
+    }
+    undo.commit();
+  };
+
+  const expandedWith = async (instance: Instance, change: InstanceChange): Promise<Instance> => {
+    const next = { ...instance, ...change };
+    return { ...next, expanded: expand(await parts.profiles(instance.project, next.profiles), next) };
+  };
+
+  const remove = async (instance: Instance): Promise<void> => {
+    await volumes.delete(instance);
+    await parts.removeFiles(instance);
+    await store.delete(instance.id);
+  };
+
+  return {
+    list: (where) => store.list(where),
+    get: (project, name) => store.get(project, name),
+    runOf: (instance) => runs.get(instance),
+    applyExpanded,
+
+    async update(instance, change) {
+      using _lock = await locks.wait(lockKey(instance), 'update');
+      const before = await store.get(instance.project, instance.name);
+      const config = withoutEmpty(change.config ? withServerKeys(change.config, before.config) : before.config);
+      checkInstanceConfig(change.config ? withoutEmpty(change.config) : {}, before.config, before.type);
+      if (change.devices) devices.validate(change.devices, before.project, before.type);
+      const complete = { ...change, config };
+      const after = await expandedWith(before, complete);
+      await applyExpanded(before, after);
+      // Devices that came or went have left their marks in the volatile keys meanwhile.
+      const now = await store.get(instance.project, instance.name);
+      const updated = await store.update(now, { ...complete, config: withServerKeys(config, now.config) });
+      await volumes.writeBackupFile(updated);
+      events.lifecycle('instance-updated', instanceUrl(instance.name), instance.project);
+    },
+
+    async rename(instance, name) {
+      checkName('instance', name);
+      using _lock = locks.hold(lockKey(instance), 'rename');
+      if (runs.get(instance)) throw badRequest('Renaming of a running instance is not allowed: stop it first');
+      if (await store.find(instance.project, name)) throw conflict(`Name "${name}" already in use`);
+      await using undo = new UndoStack((what, error) => log.error({ err: error, instance: instance.name }, `Could not undo: ${what}`));
+      await store.rename(instance, name);
+      undo.add('rename the row back', () => store.rename(instance, instance.name));
+      await volumes.rename(instance, name);
+      undo.add('rename the volume back', () => volumes.rename({ ...instance, name }, instance.name));
+      await parts.renameFiles(instance, name);
+      undo.commit();
+      events.lifecycle('instance-renamed', instanceUrl(name), instance.project, { old_name: instance.name });
+    },
+
+    async delete(instance) {
+      using _lock = locks.hold(lockKey(instance), 'delete');
+      const current = await store.get(instance.project, instance.name);
+      if (runs.get(current)) throw badRequest('The instance is currently running, stop it first or use --force');
+      if (isTrue(current.expanded.config['security.protection.delete'])) throw badRequest('Instance is protected (security.protection.delete)');
+      await remove(current);
+      events.lifecycle('instance-deleted', instanceUrl(current.name), current.project);
+    },
+
+    async recover() {
+      for (const instance of await store.list()) {
+        if (instance.state === 'ready') continue;
+        log.warn({ instance: instance.name }, 'Removing an instance that was being created when the daemon died');
+        await remove(instance);
+      }
+    },
+  };
+};
