@@ -6,6 +6,8 @@ interface Failure {
   signal: NodeJS.Signals | null;
   stdout?: string;
   stderr?: string;
+  /** What failed, when that says more than the program's name. */
+  title?: string;
   reason?: string;
   cause?: unknown;
 }
@@ -17,8 +19,8 @@ function lastLines(text: string): string {
   return lines.slice(-LAST_LINES).join('; ').trim();
 }
 
-function sentence({ argv, exitCode, signal, stderr = '', stdout = '', reason }: Failure): string {
-  const program = argv[0] ?? '';
+function sentence({ argv, title, exitCode, signal, stderr = '', stdout = '', reason }: Failure): string {
+  const program = title ?? argv[0] ?? '';
   if (reason !== undefined) return `${program} could not be started: ${reason}`;
   const end = signal === null ? `failed with exit status ${exitCode}` : `was killed by ${signal}`;
   const said = lastLines(stderr) || lastLines(stdout);

@@ -140,3 +140,25 @@ export const lsetxattr = wrapped<[path: PathBytes, name: string, value: Uint8Arr
   'int lsetxattr(const char*, const char*, const void*, size_t, int)',
 );
 export const lremovexattr = wrapped<[path: PathBytes, name: string]>('int lremovexattr(const char*, const char*)');
+
+/** setns(2): namespace fd, its kind (CLONE_NEW…, 0 for any). Moves the calling thread alone. */
+export const setns = wrapped<[fd: number, kind: number]>('int setns(int, int)');
+export const socketCall = wrapped<[family: number, type: number, protocol: number]>('int socket(int, int, int)');
+export const bindCall = wrapped<[fd: number, address: Uint8Array, length: number]>(
+  'int bind(int, const void*, unsigned int)',
+);
+export const listenCall = wrapped<[fd: number, backlog: number]>('int listen(int, int)');
+export const setsockopt = wrapped<[fd: number, level: number, name: number, value: Uint8Array, length: number]>(
+  'int setsockopt(int, int, int, const void*, unsigned int)',
+);
+/** getsockopt(2): `length` is a socklen_t (uint32), in: room in the buffer, out: bytes written. */
+export const getsockopt = wrapped<[fd: number, level: number, name: number, value: Uint8Array, length: Uint8Array]>(
+  'int getsockopt(int, int, int, void*, void*)',
+);
+export const send = wrapped<[fd: number, data: Uint8Array, length: number, flags: number]>(
+  'long send(int, const void*, size_t, int)',
+);
+/** recv(2): writes into the buffer, returns the number of bytes. */
+export const recv = wrapped<[fd: number, buffer: Uint8Array, size: number, flags: number]>(
+  'long recv(int, void*, size_t, int)',
+);
