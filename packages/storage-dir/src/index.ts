@@ -1,1 +1,1 @@
-export {};
+export { dir } from './driver.ts';

@@ -1,0 +1,66 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isErrno } from '@lxd-ts/host';
+import type { ContentType, FoundVolume, Volume, VolumeType } from './contract.ts';
+import { parseDiskName, snapshotsDirectory, volumesDirectory } from './layout.ts';
+import { diskFile } from './raw-disk.ts';
+
+/** The names of the directories in a directory; none when it is not there. */
+const directoriesIn = async (path: string): Promise<string[]> => {
+  try {
+    const entries = await readdir(path, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return [];
+    throw error;
+  }
+};
+
+const exists = async (path: string): Promise<boolean> => {
+  try {
+    await stat(path);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false;
+    throw error;
+  }
+};
+
+/** What a volume's directory holds, told by its disk file. */
+const contentOf = async (path: string): Promise<ContentType> => {
+  for (const content of ['block', 'iso'] as const) {
+    if (await exists(join(path, diskFile(content) ?? ''))) return content;
+  }
+  return 'filesystem';
+};
+
+/** When a directory was made, in milliseconds, for drivers whose snapshots are made as new directories. */
+export const birthTime = async (path: string): Promise<number> => (await stat(path)).birthtimeMs;
+
+/**
+ * Lists the volumes of a pool that keeps each as a directory in LXD's layout.
+ *
+ * @param types - the volume types to look for
+ * @param age - when a snapshot's directory was made, in any unit that grows
+ */
+export const findVolumes = async (
+  poolPath: string,
+  types: readonly VolumeType[],
+  age: (snapshotPath: string) => Promise<number> = birthTime,
+): Promise<FoundVolume[]> => {
+  const found: FoundVolume[] = [];
+  for (const type of types) {
+    const directory = volumesDirectory(poolPath, type);
+    for (const name of (await directoriesIn(directory)).sort()) {
+      const content = await contentOf(join(directory, name));
+      const volume: Volume = { type, content, ...parseDiskName(type, name), config: {} };
+      const parent = snapshotsDirectory(poolPath, volume);
+      const snapshots = await Promise.all(
+        (await directoriesIn(parent)).map(async (snapshot) => ({ snapshot, at: await age(join(parent, snapshot)) })),
+      );
+      snapshots.sort((a, b) => a.at - b.at || a.snapshot.localeCompare(b.snapshot));
+      found.push({ volume, snapshots: snapshots.map(({ snapshot }) => snapshot) });
+    }
+  }
+  return found;
+};
