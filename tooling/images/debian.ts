@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { architecture, cached, run, squash, tar, writeMetadata } from './build.ts';
 
 const suite = 'bookworm';
-const packages = ['systemd-sysv', 'systemd-resolved', 'libnss-resolve', 'dbus', 'iproute2', 'iputils-ping'];
+const packages = ['systemd-sysv', 'systemd-resolved', 'libnss-resolve', 'udev', 'dbus', 'iproute2', 'iputils-ping'];
 
 const configure = (rootfs: string): void => {
   writeFileSync(join(rootfs, 'etc/systemd/network/eth0.network'), '[Match]\nName=eth0\n\n[Network]\nDHCP=yes\n');
