@@ -1,0 +1,229 @@
+import { join } from 'node:path';
+import {
+  changedKeys,
+  type Config,
+  type ConfigKey,
+  conflict,
+  type DeviceContext,
+  type Network,
+  type NetworkDriver,
+  notFound,
+  type Reservation,
+  UndoStack,
+  validateConfig,
+  withoutEmpty,
+} from '@lxd-ts/driver-kit';
+import type { Logger } from 'pino';
+import type { Directories } from '../core/directories.ts';
+import type { Locks } from '../core/locks.ts';
+import { checkName } from '../core/names.ts';
+import type { Drivers } from '../drivers/registry.ts';
+import type { Events } from '../events/bus.ts';
+import { checkIfMatch } from '../http/etag.ts';
+import type { NetworkStore, StoredNetwork } from './store.ts';
+
+/** Who a reservation is for; the key under which it is kept. */
+export interface ReservationOwner {
+  readonly project: string;
+  readonly instance: string;
+  readonly device: string;
+}
+
+export interface NetworkService {
+  /** Starts all networks with the daemon; what fails is logged. @param reservations - of NICs that exist, by network name */
+  startAll(): Promise<void>;
+  list(project: string): Promise<readonly StoredNetwork[]>;
+  get(project: string, name: string): Promise<StoredNetwork>;
+  /** The live network. @throws LxdError not-found */
+  open(project: string, name: string): Network;
+  create(network: { name: string; project: string; type: string; description: string; config: Config }): Promise<void>;
+  update(project: string, name: string, change: { description: string; config: Config }, ifMatch: string | undefined): Promise<void>;
+  rename(project: string, name: string, to: string): Promise<void>;
+  delete(project: string, name: string): Promise<void>;
+  /** For NIC devices. @throws LxdError not-found */
+  forDevice(project: string, name: string): ReturnType<DeviceContext['network']>;
+  /** Sets or (undefined) drops the static assignment of a NIC. */
+  reserve(project: string, name: string, owner: ReservationOwner, reservation: Reservation | undefined): Promise<void>;
+}
+
+interface Parts {
+  readonly store: NetworkStore;
+  readonly drivers: Drivers;
+  readonly directories: Directories;
+  readonly locks: Locks;
+  readonly events: Events;
+  readonly log: Logger;
+  /** URLs of instances and profiles that use a network. */
+  readonly usedBy: (project: string, name: string) => Promise<readonly string[]>;
+  /** The static assignments of all NICs on a network, from the configuration of instances. */
+  readonly reservations: (project: string, name: string) => Promise<readonly Reservation[]>;
+}
+
+interface Live {
+  readonly stored: StoredNetwork;
+  readonly driver: NetworkDriver;
+  readonly network: Network;
+  readonly reservations: Map<string, Reservation>;
+}
+
+const userKeys: ConfigKey = { key: 'user.*', type: 'string', description: 'Free-form keys' };
+
+export const networkKeys = (driver: NetworkDriver): readonly ConfigKey[] => [...driver.config, userKeys];
+
+/** The user-editable part of a network, of which its ETag is made. */
+export const editableNetwork = ({ description, config, type, name }: Pick<StoredNetwork, 'description' | 'config' | 'type' | 'name'>) => ({
+  name,
+  type,
+  description,
+  config,
+});
+
+const url = (name: string): string => `/1.0/networks/${encodeURIComponent(name)}`;
+const ownerKey = ({ project, instance, device }: ReservationOwner): string => `${project}/${instance}/${device}`;
+const lockOf = (name: string): string => `network "${name}"`;
+
+export const createNetworkService = (parts: Parts): NetworkService => {
+  const { store, drivers, directories, locks, events, log } = parts;
+  const live = new Map<string, Live>();
+
+  const openNetwork = (driver: NetworkDriver, { name, project, config }: Pick<StoredNetwork, 'name' | 'project' | 'config'>): Network =>
+    driver.open({ name, project, config, directory: join(directories.networks, name), logs: directories.logs });
+
+  const requireLive = (name: string): Live => {
+    const found = live.get(name);
+    if (!found) throw notFound(`Network "${name}" not found`);
+    return found;
+  };
+
+  const environment = {
+    usedSubnets: async () =>
+      (await store.list()).flatMap(({ config }) =>
+        ['ipv4.address', 'ipv6.address'].flatMap((key) => (config[key]?.includes('/') ? [config[key]] : [])),
+      ),
+  };
+
+  const check = (driver: NetworkDriver, name: string, config: Config): void => {
+    validateConfig(networkKeys(driver), config, 'network');
+    driver.validate(name, config);
+  };
+
+  const applyReservations = async ({ network, reservations }: Live): Promise<void> => {
+    await network.setReservations([...reservations.values()]);
+  };
+
+  return {
+    async startAll() {
+      await Promise.all(
+        (await store.list()).map(async (stored) => {
+          try {
+            const driver = drivers.network(stored.type);
+            const network = openNetwork(driver, stored);
+            if (stored.state !== 'created') {
+              log.warn({ network: stored.name }, 'Removing a network that was being created when the daemon died');
+              await network.stop();
+              await network.delete();
+              await store.delete(stored);
+              return;
+            }
+            const reservations = await parts.reservations(stored.project, stored.name);
+            const entry = { stored, driver, network, reservations: new Map(reservations.map((one) => [ownerKey(one), one])) };
+            live.set(stored.name, entry);
+            await network.start();
+            await applyReservations(entry);
+          } catch (error) {
+            log.error({ err: error, network: stored.name }, 'Could not start the network');
+          }
+        }),
+      );
+    },
+
+    list: (project) => store.list(project),
+    get: (project, name) => store.get(project, name),
+    open: (_project, name) => requireLive(name).network,
+
+    async create({ name, project, type, description, config }) {
+      checkName('network', name);
+      const driver = drivers.network(type === '' ? 'bridge' : type);
+      using _lock = locks.hold(lockOf(name), 'create');
+      const given = withoutEmpty(config);
+      validateConfig(networkKeys(driver), given, 'network');
+      const filled = await driver.fill(name, given, environment);
+      check(driver, name, filled);
+      await using undo = new UndoStack((what, error) => log.error({ err: error, network: name }, `Could not undo: ${what}`));
+      const stored = await store.insert({ name, project, type: driver.name, description, config: filled }, driver.features.memberConfig);
+      undo.add('remove the row', () => store.delete(stored));
+      const network = openNetwork(driver, stored);
+      await network.create();
+      undo.add('remove the network', async () => {
+        await network.stop();
+        await network.delete();
+      });
+      await network.start();
+      await store.markCreated(stored);
+      undo.commit();
+      live.set(name, { stored: { ...stored, state: 'created' }, driver, network, reservations: new Map() });
+      events.lifecycle('network-created', url(name), project);
+    },
+
+    async update(project, name, change, ifMatch) {
+      using _lock = locks.hold(lockOf(name), 'update');
+      const stored = await store.get(project, name);
+      checkIfMatch(ifMatch, editableNetwork(stored));
+      const entry = requireLive(name);
+      const config = await entry.driver.fill(name, withoutEmpty(change.config), environment);
+      check(entry.driver, name, config);
+      await entry.network.update(config, changedKeys(stored.config, config));
+      await store.update(stored, { description: change.description, config }, entry.driver.features.memberConfig);
+      live.set(name, { ...entry, stored: { ...stored, description: change.description, config } });
+      events.lifecycle('network-updated', url(name), project);
+    },
+
+    async rename(project, name, to) {
+      checkName('network', to);
+      using _lock = locks.hold(lockOf(name), 'rename');
+      const stored = await store.get(project, name);
+      if (await store.find(project, to)) throw conflict(`Network "${to}" already exists`);
+      const users = await parts.usedBy(project, name);
+      if (users.length > 0) throw conflict('Network is currently in use');
+      const entry = requireLive(name);
+      await using undo = new UndoStack((what, error) => log.error({ err: error, network: name }, `Could not undo: ${what}`));
+      await store.rename(stored, to);
+      undo.add('rename the row back', () => store.rename(stored, name));
+      await entry.network.rename(to);
+      undo.commit();
+      live.delete(name);
+      const renamed = { ...stored, name: to };
+      const network = openNetwork(entry.driver, renamed);
+      live.set(to, { ...entry, stored: renamed, network });
+      await network.start();
+      events.lifecycle('network-renamed', url(to), project, { old_name: name });
+    },
+
+    async delete(project, name) {
+      using _lock = locks.hold(lockOf(name), 'delete');
+      const stored = await store.get(project, name);
+      const users = await parts.usedBy(project, name);
+      if (users.length > 0) throw conflict('The network is currently in use');
+      const network = live.get(name)?.network ?? openNetwork(drivers.network(stored.type), stored);
+      await network.stop();
+      await network.delete();
+      live.delete(name);
+      await store.delete(stored);
+      events.lifecycle('network-deleted', url(name), project);
+    },
+
+    forDevice(_project, name) {
+      const { stored, network } = requireLive(name);
+      return { config: stored.config, preset: network.nicPreset(), type: stored.type };
+    },
+
+    async reserve(_project, name, owner, reservation) {
+      const entry = live.get(name);
+      // A NIC that goes after its network went has nothing to give back.
+      if (!entry) return;
+      if (reservation) entry.reservations.set(ownerKey(owner), reservation);
+      else entry.reservations.delete(ownerKey(owner));
+      await applyReservations(entry);
+    },
+  };
+};
