@@ -23,9 +23,17 @@ export {
   sql,
   sum,
 } from 'drizzle-orm';
+export { type ConsoleResult, type StatementResult, sqlConsole } from './console/console.ts';
 export { type Connection, maxParameters, type RunResult } from './engine/connection.ts';
 export { type Database, openFile } from './engine/database.ts';
-export * from './engine/errors.ts';
+export {
+  DatabaseBusy,
+  DatabaseError,
+  databaseError,
+  ForeignKeyViolation,
+  UniqueViolation,
+} from './engine/errors.ts';
+export { inList, type ListValue, preparedCommand, preparedQuery } from './engine/prepared.ts';
 export type { Reader, Transaction } from './engine/transaction.ts';
 export { migrate, schemaVersion } from './migrate.ts';
 export { type Migration, migrations } from './migrations/index.ts';

@@ -1,6 +1,7 @@
 /** One SQLite connection with its prepared statements. */
 import BetterSqlite from 'better-sqlite3';
-import { DatabaseError, toDatabaseError } from './errors.ts';
+import { DatabaseError, notAllowed, toDatabaseError } from './errors.ts';
+import { mayRun } from './sql-text.ts';
 
 /** The largest number of parameters a statement may have: dqlite 1.11 silently reads null beyond it. */
 export const maxParameters = 255;
@@ -30,20 +31,13 @@ export interface Connection {
   close(): void;
 }
 
-/**
- * Statements that dqlite does not survive, or that would pull the connection from under its transaction. Refused here
- * too, so that what works on one machine works in a cluster.
- */
-const refused =
-  /^\s*(?:begin|commit|end|rollback|savepoint|release|vacuum|attach|detach|pragma)\b|^\s*(?!select\b).*\breturning\b/is;
-
-/** Reads that a connection's prepared form is asked for again; the oldest goes when the cache is full. */
+/** Gives the prepared form of a statement, made the first time; the oldest goes when the cache is full. */
 const statementCache = (raw: BetterSqlite.Database) => {
   const statements = new Map<string, Statement>();
   return (sql: string): Statement => {
     const known = statements.get(sql);
     if (known !== undefined) return known;
-    if (refused.test(sql)) throw new DatabaseError('SQLITE_MISUSE', `This statement may not be used here: ${sql}`);
+    if (!mayRun(sql)) throw notAllowed(sql);
     const statement = raw.prepare<unknown[], Row>(sql);
     if (statement.reader) statement.raw(true);
     if (statements.size >= cacheSize) {

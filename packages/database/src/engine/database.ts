@@ -29,6 +29,8 @@ export interface Database extends AsyncDisposable {
   transaction<T>(fn: (tx: Transaction) => Promise<T>): Promise<T>;
   /** Runs `fn` with the writing connection, alone and outside a transaction. For migrations, patches and `lxd sql`. */
   exclusive<T>(fn: (connection: Connection) => Promise<T>): Promise<T>;
+  /** Brings everything that was committed from the write-ahead log into the file itself. Readers go on meanwhile. */
+  checkpoint(): Promise<void>;
   /** Waits for what runs, then closes the file. Harmless when closed already. */
   close(): Promise<void>;
 }
@@ -115,6 +117,14 @@ export const openFile = (file: string): Database => {
       }),
     transaction: (fn) => enter(() => writers.run(() => within(writer, 'BEGIN IMMEDIATE', fn))),
     exclusive: (fn) => enter(() => writers.run(() => fn(writer))),
+    checkpoint: () =>
+      enter(() =>
+        writers.run(async () => {
+          // Those that read an older state keep the log from being taken over; those that come now read the newest.
+          await Promise.allSettled(reading);
+          writer.raw.pragma('wal_checkpoint(PASSIVE)');
+        }),
+      ),
     close,
     [Symbol.asyncDispose]: close,
   };

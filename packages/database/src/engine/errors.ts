@@ -39,6 +39,9 @@ export class DatabaseBusy extends DatabaseError {
   override readonly name = 'DatabaseBusy';
 }
 
+export const notAllowed = (statement: string): DatabaseError =>
+  new DatabaseError('SQLITE_MISUSE', `This statement may not be used here: ${statement}`);
+
 /** `UNIQUE constraint failed: instances.project_id, instances.name` */
 const uniqueColumns = /^UNIQUE constraint failed: (.+)$/;
 

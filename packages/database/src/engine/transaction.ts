@@ -19,27 +19,51 @@ export interface Bound {
   end(): void;
 }
 
-/**
- * Binds drizzle to `connection`.
- *
- * After `end`, statements are refused: on the shared connection they would land in someone else's transaction.
- */
-export const bind = (connection: Connection): Bound => {
-  let ended = false;
+/** drizzle on a connection; `check` is called before each statement. */
+const drizzleOn = (connection: Connection, check: () => void): Drizzle => {
   const remote = drizzle(async (sql, params, method) => {
-    if (ended)
-      throw new DatabaseError('SQLITE_MISUSE', `The transaction is over, this statement came too late: ${sql}`);
+    check();
     if (method === 'run') return { rows: [], ...connection.run(sql, params) };
     // drizzle's type says that `rows` is a list, its session expects one row or undefined for `get`.
     if (method === 'get') return { rows: connection.get(sql, params) as unknown[] };
     return { rows: connection.all(sql, params) };
   });
   // What `run` gives is what the function above returned, which drizzle's type of it does not say.
-  const tx = remote as unknown as Drizzle;
-  return {
-    tx,
-    end: () => {
-      ended = true;
-    },
+  return remote as unknown as Drizzle;
+};
+
+/** The connection each open transaction is on. One that has ended is not here. */
+const connections = new WeakMap<Reader, Connection>();
+
+/**
+ * The connection a transaction is on.
+ *
+ * @throws DatabaseError when it is over: on the shared connection, its statement would land in someone else's transaction
+ */
+const connectionOf = (tx: Reader): Connection => {
+  const connection = connections.get(tx);
+  if (connection === undefined) {
+    throw new DatabaseError('SQLITE_MISUSE', 'The transaction is over, a statement in it came too late');
+  }
+  return connection;
+};
+
+/** Binds drizzle to `connection`, until `end`. */
+export const bind = (connection: Connection): Bound => {
+  const tx: Transaction = drizzleOn(connection, () => connectionOf(tx));
+  connections.set(tx, connection);
+  return { tx, end: () => connections.delete(tx) };
+};
+
+/** A cache of what is made once for each connection and used by all transactions on it. */
+export const perConnection = <T>(make: (tx: Transaction) => T): ((tx: Reader) => T) => {
+  const made = new WeakMap<Connection, T>();
+  return (tx) => {
+    const connection = connectionOf(tx);
+    const known = made.get(connection);
+    if (known !== undefined) return known;
+    const fresh = make(drizzleOn(connection, () => undefined));
+    made.set(connection, fresh);
+    return fresh;
   };
 };

@@ -5,7 +5,7 @@ import { maxParameters } from '../engine/connection.ts';
 import type { Transaction } from '../engine/transaction.ts';
 
 /** Cuts a list into pieces of at most `size`. */
-export const chunked = <T>(list: readonly T[], size: number): T[][] => {
+const chunked = <T>(list: readonly T[], size: number): T[][] => {
   const pieces: T[][] = [];
   for (let at = 0; at < list.length; at += size) pieces.push(list.slice(at, at + size));
   return pieces;
@@ -35,19 +35,4 @@ export const insertRows = async <Table extends SQLiteTable>(
 ): Promise<void> => {
   const perStatement = Math.floor(maxParameters / Object.keys(getTableColumns(table)).length);
   for (const piece of chunked(rows, perStatement)) await tx.insert(table).values(piece);
-};
-
-/**
- * Reads something for each of many ids in few queries.
- *
- * @param read - reads it for some of the ids; called with at most as many as a statement can take, other parameters aside
- */
-export const forIds = async <T>(
-  ids: Iterable<number>,
-  read: (some: readonly number[]) => Promise<readonly T[]>,
-): Promise<T[]> => {
-  const found: T[] = [];
-  for (const some of chunked([...new Set(ids)], maxParameters - 15))
-    for (const row of await read(some)) found.push(row);
-  return found;
 };

@@ -1,10 +1,10 @@
 /** Configuration: maps of keys to values that belong to a row, or to the server as a whole. */
-import { and, eq, inArray } from 'drizzle-orm';
-import { maxParameters } from '../engine/connection.ts';
+import { eq, sql } from 'drizzle-orm';
+import { inList, preparedCommand, preparedQuery } from '../engine/prepared.ts';
 import type { Reader, Transaction } from '../engine/transaction.ts';
 import type { ConfigTable } from '../schema/columns.ts';
 import type { config } from '../schema/global.ts';
-import { chunked, forIds, insertRows } from './bulk.ts';
+import { jsonOf, perTable } from './json.ts';
 
 /** Keys and values as the API shows them. */
 export type Config = Record<string, string>;
@@ -15,31 +15,51 @@ export type ConfigChange = Readonly<Record<string, string | null>>;
 /** A table of keys and values without an owner: the server configuration, local or global. */
 export type ServerConfigTable = typeof config;
 
-/** The configuration of each of many owners, in few queries. An owner without keys gets an empty one. */
+const select = perTable((table: ConfigTable) =>
+  preparedQuery(['owners'], (tx, { owners }) =>
+    tx
+      .select({ ownerId: table.ownerId, config: jsonOf(table.key, table.value) })
+      .from(table)
+      .where(inList(table.ownerId, owners))
+      .groupBy(table.ownerId),
+  ),
+);
+
+const removeAll = perTable((table: ConfigTable) =>
+  preparedCommand(['owner'], (tx, { owner }) => tx.delete(table).where(eq(table.ownerId, owner))),
+);
+
+const remove = perTable((table: ConfigTable) =>
+  preparedCommand(['owner', 'keys'], (tx, { owner, keys }) =>
+    tx.delete(table).where(sql`${eq(table.ownerId, owner)} and ${inList(table.key, keys)}`),
+  ),
+);
+
+/** Columns in the order of the table: owner, key, value. The `where` keeps `on conflict` from being read as a join. */
+const upsert = perTable((table: ConfigTable) =>
+  preparedCommand(['owner', 'config'], (tx, { owner, config }) =>
+    tx
+      .insert(table)
+      .select(sql`select ${owner}, key, value from json_each(${config}) where true`)
+      .onConflictDoUpdate({ target: [table.ownerId, table.key], set: { value: sql`excluded.value` } }),
+  ),
+);
+
+/** The configuration of each of many owners, in one query. An owner without keys gets an empty one. */
 export const loadConfigs = async (
   tx: Reader,
   table: ConfigTable,
-  ownerIds: Iterable<number>,
+  ownerIds: readonly number[],
 ): Promise<Map<number, Config>> => {
-  const ids = [...ownerIds];
-  const configs = new Map<number, Config>(ids.map((id) => [id, {}]));
-  const rows = await forIds(ids, (some) =>
-    tx
-      .select()
-      .from(table)
-      .where(inArray(table.ownerId, [...some])),
-  );
-  for (const { ownerId, key, value } of rows) {
-    const config = configs.get(ownerId);
-    if (config !== undefined) config[key] = value;
-  }
+  const configs = new Map<number, Config>(ownerIds.map((id) => [id, {}]));
+  for (const { ownerId, config } of await select(table)(tx, { owners: ownerIds })) configs.set(ownerId, config);
   return configs;
 };
 
 /** The configuration of one owner. */
 export const loadConfig = async (tx: Reader, table: ConfigTable, ownerId: number): Promise<Config> => {
-  const rows = await tx.select().from(table).where(eq(table.ownerId, ownerId));
-  return Object.fromEntries(rows.map(({ key, value }) => [key, value]));
+  const [row] = await select(table)(tx, { owners: [ownerId] });
+  return row?.config ?? {};
 };
 
 /** Makes `config` the whole configuration of an owner. */
@@ -49,22 +69,17 @@ export const replaceConfig = async (
   ownerId: number,
   config: Readonly<Config>,
 ): Promise<void> => {
-  await tx.delete(table).where(eq(table.ownerId, ownerId));
-  await insertRows(
-    tx,
-    table,
-    Object.entries(config).map(([key, value]) => ({ ownerId, key, value })),
-  );
+  await removeAll(table)(tx, { owner: ownerId });
+  await upsert(table)(tx, { owner: ownerId, config: JSON.stringify(config) });
 };
 
+/** The keys to set, as JSON, and those to take away. */
 const parts = (change: ConfigChange) => {
-  const set: [string, string][] = [];
-  const unset: string[] = [];
-  for (const [key, value] of Object.entries(change)) {
-    if (value === null) unset.push(key);
-    else set.push([key, value]);
-  }
-  return { set, unset: chunked(unset, maxParameters - 1) };
+  const entries = Object.entries(change);
+  return {
+    set: JSON.stringify(Object.fromEntries(entries.filter(([, value]) => value !== null))),
+    unset: entries.filter(([, value]) => value === null).map(([key]) => key),
+  };
 };
 
 /** Changes some keys of an owner's configuration and leaves the others alone. */
@@ -75,13 +90,8 @@ export const patchConfig = async (
   change: ConfigChange,
 ): Promise<void> => {
   const { set, unset } = parts(change);
-  for (const keys of unset) await tx.delete(table).where(and(eq(table.ownerId, ownerId), inArray(table.key, keys)));
-  for (const [key, value] of set) {
-    await tx
-      .insert(table)
-      .values({ ownerId, key, value })
-      .onConflictDoUpdate({ target: [table.ownerId, table.key], set: { value } });
-  }
+  if (unset.length > 0) await remove(table)(tx, { owner: ownerId, keys: unset });
+  await upsert(table)(tx, { owner: ownerId, config: set });
 };
 
 /** The server configuration in a database. */
@@ -97,8 +107,9 @@ export const patchServerConfig = async (
   change: ConfigChange,
 ): Promise<void> => {
   const { set, unset } = parts(change);
-  for (const keys of unset) await tx.delete(table).where(inArray(table.key, keys));
-  for (const [key, value] of set) {
-    await tx.insert(table).values({ key, value }).onConflictDoUpdate({ target: table.key, set: { value } });
-  }
+  if (unset.length > 0) await tx.delete(table).where(inList(table.key, unset));
+  await tx
+    .insert(table)
+    .select(sql`select key, value from json_each(${set}) where true`)
+    .onConflictDoUpdate({ target: table.key, set: { value: sql`excluded.value` } });
 };

@@ -1,36 +1,51 @@
 /** Devices: named maps of keys to values that belong to a row. */
-import { asc, eq, inArray } from 'drizzle-orm';
+import { asc, eq, sql } from 'drizzle-orm';
+import { inList, preparedCommand, preparedQuery } from '../engine/prepared.ts';
 import type { Reader, Transaction } from '../engine/transaction.ts';
 import type { DeviceTable } from '../schema/columns.ts';
-import { forIds, insertRows } from './bulk.ts';
 import type { Config } from './config.ts';
+import { jsonOf, perTable } from './json.ts';
 
 /** Devices by name, as the API shows them; the key `type` is one of the keys. */
 export type Devices = Record<string, Config>;
 
-/** The devices of each of many owners, in few queries, by name. An owner without devices gets an empty record. */
+const select = perTable((table: DeviceTable) =>
+  preparedQuery(['owners'], (tx, { owners }) =>
+    tx
+      .select({ ownerId: table.ownerId, name: table.name, device: jsonOf(table.key, table.value) })
+      .from(table)
+      .where(inList(table.ownerId, owners))
+      .groupBy(table.ownerId, table.name)
+      .orderBy(asc(table.ownerId), asc(table.name)),
+  ),
+);
+
+const removeAll = perTable((table: DeviceTable) =>
+  preparedCommand(['owner'], (tx, { owner }) => tx.delete(table).where(eq(table.ownerId, owner))),
+);
+
+/** Columns in the order of the table: owner, name, key, value. */
+const insertAll = perTable((table: DeviceTable) =>
+  preparedCommand(['owner', 'devices'], (tx, { owner, devices }) =>
+    tx
+      .insert(table)
+      .select(
+        sql`select ${owner}, device.key, setting.key, setting.value from json_each(${devices}) as device, json_each(device.value) as setting`,
+      ),
+  ),
+);
+
+/** The devices of each of many owners, in one query, by name. An owner without devices gets an empty record. */
 export const loadDevices = async (
   tx: Reader,
   table: DeviceTable,
-  ownerIds: Iterable<number>,
+  ownerIds: readonly number[],
 ): Promise<Map<number, Devices>> => {
-  const ids = [...ownerIds];
-  const all = new Map<number, Devices>(ids.map((id) => [id, {}]));
-  const rows = await forIds(ids, (some) =>
-    tx
-      .select()
-      .from(table)
-      .where(inArray(table.ownerId, [...some]))
-      .orderBy(asc(table.ownerId), asc(table.name), asc(table.key)),
-  );
-  for (const { ownerId, name, key, value } of rows) {
-    const devices = all.get(ownerId);
-    if (devices === undefined) continue;
-    const device = devices[name];
-    if (device === undefined) devices[name] = { [key]: value };
-    else device[key] = value;
+  const entries = new Map<number, [string, Config][]>(ownerIds.map((id) => [id, []]));
+  for (const { ownerId, name, device } of await select(table)(tx, { owners: ownerIds })) {
+    entries.get(ownerId)?.push([name, device]);
   }
-  return all;
+  return new Map(entries.entries().map(([id, devices]) => [id, Object.fromEntries(devices)]));
 };
 
 /** Makes `devices` all the devices of an owner. Each has at least one key, its `type`. */
@@ -40,9 +55,6 @@ export const replaceDevices = async (
   ownerId: number,
   devices: Readonly<Record<string, Readonly<Config>>>,
 ): Promise<void> => {
-  await tx.delete(table).where(eq(table.ownerId, ownerId));
-  const rows = Object.entries(devices).flatMap(([name, keys]) =>
-    Object.entries(keys).map(([key, value]) => ({ ownerId, name, key, value })),
-  );
-  await insertRows(tx, table, rows);
+  await removeAll(table)(tx, { owner: ownerId });
+  await insertAll(table)(tx, { owner: ownerId, devices: JSON.stringify(devices) });
 };
