@@ -4,6 +4,7 @@ import { defineConfig } from 'tsup';
 export default defineConfig(
   library({
     index: 'src/index.ts',
+    architectures: 'src/architectures.ts',
     certificates: 'src/certificates.ts',
     cluster: 'src/cluster.ts',
     envelope: 'src/envelope.ts',
@@ -12,13 +13,16 @@ export default defineConfig(
     expiry: 'src/expiry.ts',
     extensions: 'src/extensions.ts',
     filter: 'src/filter.ts',
+    'go-time-layout': 'src/go-time-layout.ts',
     images: 'src/images.ts',
     init: 'src/init.ts',
     instances: 'src/instances.ts',
+    names: 'src/names.ts',
     networks: 'src/networks.ts',
     operations: 'src/operations.ts',
     profiles: 'src/profiles.ts',
     projects: 'src/projects.ts',
+    requests: 'src/requests.ts',
     resources: 'src/resources.ts',
     schema: 'src/schema.ts',
     server: 'src/server.ts',
@@ -26,6 +30,7 @@ export default defineConfig(
     storage: 'src/storage.ts',
     time: 'src/time.ts',
     units: 'src/units.ts',
+    urls: 'src/urls.ts',
     warnings: 'src/warnings.ts',
   }),
 );
