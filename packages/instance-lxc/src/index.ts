@@ -1,1 +1,1 @@
-export {};
+export { lxc } from './driver.ts';

@@ -1,0 +1,34 @@
+import { access } from 'node:fs/promises';
+import { defineInstanceDriver, type InstanceDriver, messageOf, notImplemented } from '@lxd-ts/driver-kit';
+import { run } from '@lxd-ts/host';
+import { cleanUp } from './cleanup.ts';
+import { validateSeccomp } from './config/seccomp.ts';
+import { connectMonitor } from './monitor.ts';
+import { placeOf } from './place.ts';
+import { runningContainer } from './running.ts';
+import { startContainer } from './start.ts';
+
+/** System containers on liblxc. */
+export const lxc: InstanceDriver = defineInstanceDriver({
+  name: 'lxc',
+  type: 'container',
+  probe: async () => {
+    try {
+      const { stdout } = await run(['lxc-start', '--version'], { debianPackage: 'lxc' });
+      await access('/proc/self/ns/user');
+      return { version: stdout.trim(), features: {} };
+    } catch (error) {
+      throw notImplemented(`Containers cannot run on this host: ${messageOf(error)}`, { cause: error });
+    }
+  },
+  validate: (config) => {
+    validateSeccomp(config);
+  },
+  start: async (machine, attachments, work) =>
+    runningContainer(machine, await startContainer(machine, attachments, work)),
+  find: async (machine) => {
+    const monitor = await connectMonitor(placeOf(machine).commandSocket);
+    return monitor && runningContainer(machine, monitor);
+  },
+  cleanup: cleanUp,
+});

@@ -1,0 +1,24 @@
+import { readFile } from 'node:fs/promises';
+import { isErrno } from '@lxd-ts/host';
+import { type LxcfsFiles, lxcfsFiles } from './lxcfs.ts';
+
+/** What the configuration of a container depends on besides the container. */
+export interface HostFacts {
+  /** Whether the kernel confines by AppArmor. */
+  readonly apparmor: boolean;
+  readonly lxcfs?: LxcfsFiles;
+}
+
+const apparmorEnabled = async (): Promise<boolean> => {
+  try {
+    return (await readFile('/sys/module/apparmor/parameters/enabled', 'utf8')).trim() === 'Y';
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false;
+    throw error;
+  }
+};
+
+export const hostFacts = async (): Promise<HostFacts> => {
+  const [apparmor, lxcfs] = await Promise.all([apparmorEnabled(), lxcfsFiles()]);
+  return { apparmor, ...(lxcfs ? { lxcfs } : {}) };
+};

@@ -1,0 +1,84 @@
+/**
+ * The command socket of a container's monitor (the `[lxc monitor]` process that lxc-start leaves behind): how to ask for
+ * the pid of init, and how to learn that the container is gone. The messages are those that lxc-info(1) and lxc-wait(1)
+ * of liblxc 5.0 exchange: a header of 16 bytes (command or result, length of what follows, a value), native byte order.
+ */
+import { connect, type Socket } from 'node:net';
+
+const GET_INIT_PID = 4;
+const HEADER_SIZE = 16;
+/** Nobody listens: no such container runs. */
+const absent = new Set(['ECONNREFUSED', 'ENOENT']);
+
+const header = (command: number): Buffer => {
+  const message = Buffer.alloc(HEADER_SIZE);
+  message.writeInt32LE(command, 0);
+  return message;
+};
+
+/** A connection that the monitor keeps until it exits. */
+export interface MonitorConnection {
+  /** Host pid of the container's init. */
+  readonly initPid: number;
+  /** Resolves when the monitor is gone, and with it the container. */
+  readonly gone: Promise<void>;
+  /** Whether this connection keeps the event loop alive. Off at first. */
+  keepAlive(): void;
+  close(): void;
+}
+
+const open = (address: string): Promise<Socket | undefined> =>
+  new Promise((resolve, reject) => {
+    const socket = connect(address);
+    const fail = (error: NodeJS.ErrnoException) =>
+      error.code !== undefined && absent.has(error.code) ? resolve(undefined) : reject(error);
+    socket.once('error', fail);
+    socket.once('connect', () => {
+      socket.off('error', fail);
+      resolve(socket);
+    });
+  });
+
+/** Asks for the pid of init. @returns undefined when the monitor hangs up instead, as it does while it ends */
+const askInitPid = (socket: Socket): Promise<number | undefined> =>
+  new Promise((resolve) => {
+    let answer = Buffer.alloc(0);
+    const onData = (data: Buffer) => {
+      answer = Buffer.concat([answer, data]);
+      if (answer.length < HEADER_SIZE) return;
+      socket.off('data', onData);
+      const pid = answer.readInt32LE(8);
+      resolve(pid > 0 ? pid : undefined);
+    };
+    socket.on('data', onData);
+    socket.once('close', () => resolve(undefined));
+    socket.write(header(GET_INIT_PID));
+  });
+
+/**
+ * Connects to a container's monitor.
+ *
+ * @param address - the abstract address of its command socket
+ * @returns undefined when no such container runs
+ */
+export const connectMonitor = async (address: string): Promise<MonitorConnection | undefined> => {
+  const [asking, watching] = await Promise.all([open(address), open(address)]);
+  // A reset connection is a monitor that died; 'close' follows and says so.
+  asking?.on('error', () => asking.destroy());
+  watching?.on('error', () => watching.destroy());
+  const initPid = asking && (await askInitPid(asking));
+  // The monitor closes a connection once it has answered: the one that is watched never asks.
+  asking?.destroy();
+  if (!watching || initPid === undefined) {
+    watching?.destroy();
+    return undefined;
+  }
+  const gone = new Promise<void>((resolve) => {
+    if (watching.closed) resolve();
+    else watching.once('close', () => resolve());
+  });
+  // Data never comes, but only a flowing stream notices its end.
+  watching.resume();
+  watching.unref();
+  return { initPid, gone, keepAlive: () => watching.ref(), close: () => watching.destroy() };
+};

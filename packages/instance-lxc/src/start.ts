@@ -1,0 +1,108 @@
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { type Attachment, internal, type Machine, messageOf, UndoStack, type Work } from '@lxd-ts/driver-kit';
+import { isErrno, run } from '@lxd-ts/host';
+import { cleanUp } from './cleanup.ts';
+import { containerSettings } from './config/container.ts';
+import { seccompProfile } from './config/seccomp.ts';
+import { renderSettings } from './config/settings.ts';
+import { makeNode } from './device-node.ts';
+import { hostFacts } from './host-facts.ts';
+import { connectMonitor, type MonitorConnection } from './monitor.ts';
+import { type Place, placeOf } from './place.ts';
+import { makeRootDirectories } from './root-directories.ts';
+
+const LOG_LINES = 10;
+
+/** The last lines of liblxc's log that tell of an error, without time stamps and source positions. */
+const logTail = async (place: Place): Promise<string> => {
+  let text: string;
+  try {
+    text = await readFile(place.log, 'utf8');
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return '';
+    throw error;
+  }
+  return text
+    .split('\n')
+    .filter((line) => / (ERROR|CRIT|ALERT|FATAL) /.test(line))
+    .slice(-LOG_LINES)
+    .map((line) => line.replace(/^.*? (ERROR|CRIT|ALERT|FATAL) +\S+ - \S+ - /, ''))
+    .join('; ');
+};
+
+const keepOldLog = async (path: string): Promise<void> => {
+  try {
+    await rename(path, `${path}.old`);
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+  }
+};
+
+const writeConfiguration = async (
+  machine: Machine,
+  place: Place,
+  attachments: readonly Attachment[],
+): Promise<void> => {
+  const seccomp = seccompProfile(machine.config, process.arch);
+  const settings = await containerSettings(machine, place, attachments, await hostFacts(), seccomp !== undefined, []);
+  const raw = machine.config['raw.lxc'];
+  await Promise.all([
+    writeFile(place.config, renderSettings(settings) + (raw ? `${raw}\n` : ''), { mode: 0o600 }),
+    seccomp === undefined ? rm(place.seccomp, { force: true }) : writeFile(place.seccomp, seccomp, { mode: 0o600 }),
+  ]);
+};
+
+/** Options of every liblxc tool that name the container. */
+export const toolOptions = (place: Place): string[] => ['-P', place.lxcPath, '-n', place.name];
+
+const launch = async (machine: Machine, place: Place): Promise<MonitorConnection> => {
+  try {
+    await run(
+      ['lxc-start', ...toolOptions(place), '-f', place.config, '-o', place.log, '-l', 'warn', '-d'],
+      // The monitor keeps neither directory nor variables of the caller.
+      { cwd: '/', stdout: 'ignore', debianPackage: 'lxc' },
+    );
+  } catch (error) {
+    const log = await logTail(place);
+    throw internal(`Instance "${machine.name}" failed to start: ${log === '' ? messageOf(error) : log}`, {
+      cause: error,
+    });
+  }
+  const monitor = await connectMonitor(place.commandSocket);
+  if (monitor) return monitor;
+  const log = await logTail(place);
+  throw internal(`Instance "${machine.name}" stopped right after its start${log === '' ? '' : `: ${log}`}`);
+};
+
+/**
+ * Starts a container: writes its configuration, lets lxc-start(1) leave a monitor behind, connects to that.
+ *
+ * @throws LxdError with the last errors of liblxc's log; nothing of the container is left then
+ */
+export const startContainer = async (
+  machine: Machine,
+  attachments: readonly Attachment[],
+  work: Work = {},
+): Promise<MonitorConnection> => {
+  const place = placeOf(machine);
+  work.signal?.throwIfAborted();
+  await using undo = new UndoStack();
+  await mkdir(place.lxcPath, { recursive: true });
+  await cleanUp(machine);
+  undo.add(`clean up after instance "${machine.name}"`, () => cleanUp(machine));
+  await Promise.all([
+    keepOldLog(place.log),
+    rm(place.consoleLog, { force: true }),
+    Promise.resolve().then(() => makeRootDirectories(machine)),
+    writeConfiguration(machine, place, attachments),
+    ...attachments.filter((attachment) => attachment.kind === 'node').map((node) => makeNode(machine, node)),
+  ]);
+  const monitor = await launch(machine, place);
+  if (work.signal?.aborted) {
+    process.kill(monitor.initPid, 'SIGKILL');
+    await monitor.gone;
+    throw work.signal.reason;
+  }
+  undo.commit();
+  return monitor;
+};
