@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import { InvalidInputError } from '@lxd-ts/api';
 import { type ErrorKind, forbidden, isKind, LxdError, messageOf, notFound } from '@lxd-ts/driver-kit';
 import { Hono } from 'hono';
 import type { Logger } from 'pino';
@@ -46,7 +47,7 @@ const statusOf: Readonly<Record<ErrorKind, number>> = {
 
 /** The HTTP status and sentence for whatever a handler threw. */
 export const errorReply = (error: unknown): { status: number; message: string } => ({
-  status: isKind(error) ? statusOf[error.kind] : 500,
+  status: isKind(error) ? statusOf[error.kind] : error instanceof InvalidInputError ? 400 : 500,
   message: messageOf(error),
 });
 

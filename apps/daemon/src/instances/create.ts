@@ -2,14 +2,14 @@ import { randomInt, randomUUID } from 'node:crypto';
 import type { InstanceSource, InstancesPost } from '@lxd-ts/api';
 import { badRequest, conflict, type Config, type Fill, UndoStack, withoutEmpty, type Work } from '@lxd-ts/driver-kit';
 import type { Logger } from 'pino';
-import { checkName } from '../core/names.ts';
+import { checkName, instanceUrl } from '@lxd-ts/api';
 import type { Locks } from '../core/locks.ts';
 import { type DeviceManager, requireRootDisk } from '../devices/manager.ts';
 import type { Drivers } from '../drivers/registry.ts';
 import type { Events } from '../events/bus.ts';
 import type { RootSource, RootVolumeService } from '../storage/root-volumes.ts';
 import { checkInstanceConfig } from './config.ts';
-import { type Devices, expand, type Instance, instanceUrl, lockKey } from './instance.ts';
+import { type Devices, expand, type Instance,  lockKey } from './instance.ts';
 import type { InstanceStore } from './store.ts';
 
 /** An image an instance can be made from. */

@@ -55,6 +55,3 @@ export const handleOf = (instance: Pick<Instance, 'name' | 'project'>): string =
 
 /** The key of an instance's lock, and its name in messages. */
 export const lockKey = (instance: Pick<Instance, 'name' | 'project'>): string => `instance "${handleOf(instance)}"`;
-
-/** The API path of an instance, without the project. */
-export const instanceUrl = (name: string): string => `/1.0/instances/${encodeURIComponent(name)}`;

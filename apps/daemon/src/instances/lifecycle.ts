@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { instanceUrl } from '@lxd-ts/api';
 import {
   type Attachment,
   badRequest,
@@ -24,7 +25,7 @@ import type { Drivers } from '../drivers/registry.ts';
 import type { Events } from '../events/bus.ts';
 import { chooseIdMap, renderIdMap } from './idmap.ts';
 import { loadAttachments, saveAttachments } from './attachments.ts';
-import { handleOf, type Instance, instanceUrl, lockKey } from './instance.ts';
+import { handleOf, type Instance,  lockKey } from './instance.ts';
 import type { Run, Runs } from './running.ts';
 import type { InstanceStore } from './store.ts';
 

@@ -5,7 +5,7 @@ import { filterFrom } from '../http/filter.ts';
 import { accepted, done, sync } from '../http/reply.ts';
 import { type ApiRequest, json, param, recursionOf } from '../http/request.ts';
 import type { Router } from '../http/router.ts';
-import { resourceUrl } from '../http/urls.ts';
+import { resourceUrl } from '@lxd-ts/api';
 import type { Operations } from '../operations/registry.ts';
 import type { Creation } from './create.ts';
 import type { Instance } from './instance.ts';
@@ -49,7 +49,7 @@ const actions: Readonly<Record<string, string>> = {
 
 /** URLs of an instance for an operation's `resources`; containers are named twice for old clients. */
 export const instanceResources = (instance: { name: string; project: string; type: InstanceType }): Record<string, string[]> => {
-  const url = (root: string): string[] => [resourceUrl([root, instance.name], instance.project)];
+  const url = (root: string): string[] => [resourceUrl([root, instance.name], { project: instance.project })];
   return { instances: url('instances'), ...(instance.type === 'container' ? { containers: url('containers') } : {}) };
 };
 
@@ -109,7 +109,7 @@ export const instanceRoutes = (router: Router, parts: InstanceRouteParts): void 
         return sync(await Promise.all(wanted.map(full)));
       }
       const wanted = permitted.map((one) => ({ one, wire: renderInstance(one, instances.runOf(one)) })).filter(({ wire }) => !matches || matches(wire));
-      return sync(recursion === 1 ? wanted.map(({ wire }) => wire) : wanted.map(({ one }) => resourceUrl([root, one.name], one.project)));
+      return sync(recursion === 1 ? wanted.map(({ wire }) => wire) : wanted.map(({ one }) => resourceUrl([root, one.name], { project: one.project })));
     });
 
     router.on('POST', base, async (request) => {
@@ -152,7 +152,7 @@ export const instanceRoutes = (router: Router, parts: InstanceRouteParts): void 
           class: 'task',
           description,
           project: request.project,
-          resources: { instances: wanted.map((one) => resourceUrl(['instances', one.name], one.project)) },
+          resources: { instances: wanted.map((one) => resourceUrl(['instances', one.name], { project: one.project })) },
           run: async () => {
             const outcomes = await Promise.allSettled(wanted.map((one) => act(one, state.action, state.force, state.timeout)));
             const failures = outcomes.flatMap((outcome, at) => (outcome.status === 'rejected' ? [`${wanted[at]?.name}: ${outcome.reason}`] : []));

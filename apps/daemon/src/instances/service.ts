@@ -14,13 +14,13 @@ import {
 } from '@lxd-ts/driver-kit';
 import type { Logger } from 'pino';
 import { instanceKeys } from '../config/instance-keys.ts';
-import { checkName } from '../core/names.ts';
+import { checkName, instanceUrl } from '@lxd-ts/api';
 import type { Locks } from '../core/locks.ts';
 import { type DeviceManager, requireRootDisk } from '../devices/manager.ts';
 import type { Events } from '../events/bus.ts';
 import { checkInstanceConfig, withServerKeys } from './config.ts';
 import { saveAttachments } from './attachments.ts';
-import { type Devices, expand, handleOf, type Instance, instanceUrl, lockKey, rootDisk } from './instance.ts';
+import { type Devices, expand, handleOf, type Instance,  lockKey, rootDisk } from './instance.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Run, Runs } from './running.ts';
 import type { InstanceChange, InstanceStore } from './store.ts';

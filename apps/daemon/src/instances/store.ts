@@ -4,8 +4,6 @@ import {
   type Database,
   eq,
   firstNodeId,
-  forIds,
-  inArray,
   insertRow,
   loadConfigs,
   loadDevices,
@@ -91,14 +89,14 @@ const assemble = async (tx: Reader, rows: readonly Row[]): Promise<Instance[]> =
   if (ids.length === 0) return [];
   const configs = await loadConfigs(tx, instancesConfig, ids);
   const devices = await loadDevices(tx, instancesDevices, ids);
-  const links = await forIds(ids, (some) =>
-    tx
-      .select({ instanceId: instancesProfiles.instanceId, profileId: profiles.id, name: profiles.name })
-      .from(instancesProfiles)
-      .innerJoin(profiles, eq(profiles.id, instancesProfiles.profileId))
-      .where(inArray(instancesProfiles.instanceId, [...some]))
-      .orderBy(asc(instancesProfiles.instanceId), asc(instancesProfiles.applyOrder)),
-  );
+  const [only] = ids;
+  const links = await tx
+    .select({ instanceId: instancesProfiles.instanceId, profileId: profiles.id, name: profiles.name })
+    .from(instancesProfiles)
+    .innerJoin(profiles, eq(profiles.id, instancesProfiles.profileId))
+    // A list is of nearly all instances: reading all links then beats naming each.
+    .where(ids.length === 1 && only !== undefined ? eq(instancesProfiles.instanceId, only) : undefined)
+    .orderBy(asc(instancesProfiles.instanceId), asc(instancesProfiles.applyOrder));
   const profileIds = [...new Set(links.map((link) => link.profileId))];
   const profileConfigs = await loadConfigs(tx, profilesConfig, profileIds);
   const profileDevices = await loadDevices(tx, profilesDevices, profileIds);

@@ -16,7 +16,7 @@ import {
 import type { Logger } from 'pino';
 import type { Directories } from '../core/directories.ts';
 import type { Locks } from '../core/locks.ts';
-import { checkName } from '../core/names.ts';
+import { checkName, networkUrl } from '@lxd-ts/api';
 import type { Drivers } from '../drivers/registry.ts';
 import type { Events } from '../events/bus.ts';
 import { checkIfMatch } from '../http/etag.ts';
@@ -78,7 +78,6 @@ export const editableNetwork = ({ description, config, type, name }: Pick<Stored
   config,
 });
 
-const url = (name: string): string => `/1.0/networks/${encodeURIComponent(name)}`;
 const ownerKey = ({ project, instance, device }: ReservationOwner): string => `${project}/${instance}/${device}`;
 const lockOf = (name: string): string => `network "${name}"`;
 
@@ -105,6 +104,14 @@ export const createNetworkService = (parts: Parts): NetworkService => {
   const check = (driver: NetworkDriver, name: string, config: Config): void => {
     validateConfig(networkKeys(driver), config, 'network');
     driver.validate(name, config);
+  };
+
+  /** Replaces values that say `auto`; unlike at creation, keys that are absent stay absent. */
+  const resolveAuto = async (driver: NetworkDriver, name: string, config: Config): Promise<Config> => {
+    const auto = Object.keys(config).filter((key) => config[key] === 'auto');
+    if (auto.length === 0) return config;
+    const filled = await driver.fill(name, config, environment);
+    return { ...config, ...Object.fromEntries(auto.map((key) => [key, filled[key] ?? 'auto'])) };
   };
 
   const applyReservations = async ({ network, reservations }: Live): Promise<void> => {
@@ -162,7 +169,7 @@ export const createNetworkService = (parts: Parts): NetworkService => {
       await store.markCreated(stored);
       undo.commit();
       live.set(name, { stored: { ...stored, state: 'created' }, driver, network, reservations: new Map() });
-      events.lifecycle('network-created', url(name), project);
+      events.lifecycle('network-created', networkUrl(name), project);
     },
 
     async update(project, name, change, ifMatch) {
@@ -170,12 +177,12 @@ export const createNetworkService = (parts: Parts): NetworkService => {
       const stored = await store.get(project, name);
       checkIfMatch(ifMatch, editableNetwork(stored));
       const entry = requireLive(name);
-      const config = await entry.driver.fill(name, withoutEmpty(change.config), environment);
+      const config = await resolveAuto(entry.driver, name, withoutEmpty(change.config));
       check(entry.driver, name, config);
       await entry.network.update(config, changedKeys(stored.config, config));
       await store.update(stored, { description: change.description, config }, entry.driver.features.memberConfig);
       live.set(name, { ...entry, stored: { ...stored, description: change.description, config } });
-      events.lifecycle('network-updated', url(name), project);
+      events.lifecycle('network-updated', networkUrl(name), project);
     },
 
     async rename(project, name, to) {
@@ -196,7 +203,7 @@ export const createNetworkService = (parts: Parts): NetworkService => {
       const network = openNetwork(entry.driver, renamed);
       live.set(to, { ...entry, stored: renamed, network });
       await network.start();
-      events.lifecycle('network-renamed', url(to), project, { old_name: name });
+      events.lifecycle('network-renamed', networkUrl(to), project, { old_name: name });
     },
 
     async delete(project, name) {
@@ -209,7 +216,7 @@ export const createNetworkService = (parts: Parts): NetworkService => {
       await network.delete();
       live.delete(name);
       await store.delete(stored);
-      events.lifecycle('network-deleted', url(name), project);
+      events.lifecycle('network-deleted', networkUrl(name), project);
     },
 
     forDevice(_project, name) {

@@ -1,10 +1,9 @@
-import type { ProfilePut } from '@lxd-ts/api';
+import { checkName, type ProfilePut, profileUrl } from '@lxd-ts/api';
 import { badRequest, conflict, validateConfig, withoutEmpty } from '@lxd-ts/driver-kit';
 import { instanceKeys } from '../config/instance-keys.ts';
 import type { DeviceManager } from '../devices/manager.ts';
 import type { Events } from '../events/bus.ts';
 import { checkIfMatch } from '../http/etag.ts';
-import { checkName } from '../core/names.ts';
 import type { Profile, ProfileContent, ProfileStore } from './store.ts';
 
 export interface ProfileService {
@@ -34,8 +33,6 @@ interface Parts {
 /** The user-editable part of a profile, of which its ETag is made. */
 export const editableProfile = ({ description, config, devices }: ProfileContent): ProfileContent => ({ description, config, devices });
 
-const url = (name: string): string => `/1.0/profiles/${encodeURIComponent(name)}`;
-
 export const createProfileService = ({ store, devices, events, apply }: Parts): ProfileService => {
   const check = (project: string, content: ProfileContent): ProfileContent => {
     const config = withoutEmpty(content.config);
@@ -56,7 +53,7 @@ export const createProfileService = ({ store, devices, events, apply }: Parts): 
       await store.update(before, before);
       throw error;
     }
-    events.lifecycle('profile-updated', url(name), project);
+    events.lifecycle('profile-updated', profileUrl(name), project);
   };
 
   return {
@@ -66,7 +63,7 @@ export const createProfileService = ({ store, devices, events, apply }: Parts): 
     async create(project, name, content) {
       checkName('profile', name);
       await store.insert(project, name, check(project, content));
-      events.lifecycle('profile-created', url(name), project);
+      events.lifecycle('profile-created', profileUrl(name), project);
     },
 
     update,
@@ -89,7 +86,7 @@ export const createProfileService = ({ store, devices, events, apply }: Parts): 
       if (name === 'default') throw badRequest('The "default" profile cannot be renamed');
       checkName('profile', to);
       await store.rename(await store.get(project, name), to);
-      events.lifecycle('profile-renamed', url(to), project, { old_name: name });
+      events.lifecycle('profile-renamed', profileUrl(to), project, { old_name: name });
     },
 
     async delete(project, name) {
@@ -99,7 +96,7 @@ export const createProfileService = ({ store, devices, events, apply }: Parts): 
         throw conflict(`Profile "${name}" is currently in use by: ${profile.instances.map((one) => one.name).join(', ')}`);
       }
       await store.delete(profile);
-      events.lifecycle('profile-deleted', url(name), project);
+      events.lifecycle('profile-deleted', profileUrl(name), project);
     },
   };
 };

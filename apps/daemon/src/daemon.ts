@@ -1,0 +1,305 @@
+/**
+ * The composition root: makes every part of the daemon, gives each what it needs, and starts and stops them in order.
+ * It alone names concrete drivers.
+ */
+import { rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { instanceUrl, profileUrl, storagePoolUrl } from '@lxd-ts/api';
+import { createInitialRows, openDatabase } from '@lxd-ts/database';
+import { type Driver, type Reservation, unavailable } from '@lxd-ts/driver-kit';
+import { subordinateIds } from '@lxd-ts/host';
+import { lxc } from '@lxd-ts/instance-lxc';
+import { bridge, bridgedNic, p2pNic } from '@lxd-ts/network-bridge';
+import { btrfs } from '@lxd-ts/storage-btrfs';
+import { dir } from '@lxd-ts/storage-dir';
+import type { Logger } from 'pino';
+import { createDirectories, type Directories } from './core/directories.ts';
+import { readHostFacts } from './core/host-facts.ts';
+import { createLocks } from './core/locks.ts';
+import { deviceDrivers } from './devices/index.ts';
+import { createDeviceManager } from './devices/manager.ts';
+import { createDrivers } from './drivers/registry.ts';
+import type { Events } from './events/bus.ts';
+import { eventRoutes } from './events/routes.ts';
+import type { Identity } from './http/identity.ts';
+import { createRouter } from './http/router.ts';
+import { type Listener, listenUnix } from './http/server.ts';
+import { createImageService } from './images/service.ts';
+import { imageRoutes } from './images/routes.ts';
+import { createCreation } from './instances/create.ts';
+import { expand, handleOf, type Instance, rootDisk } from './instances/instance.ts';
+import { createLifecycle } from './instances/lifecycle.ts';
+import { instanceRoutes } from './instances/routes.ts';
+import { createRuns } from './instances/running.ts';
+import { createInstanceService } from './instances/service.ts';
+import { createInstanceStore } from './instances/store.ts';
+import { networkRoutes } from './networks/routes.ts';
+import { createNetworkService } from './networks/service.ts';
+import { createNetworkStore } from './networks/store.ts';
+import { createOperations } from './operations/registry.ts';
+import { operationRoutes } from './operations/routes.ts';
+import { profileRoutes } from './profiles/routes.ts';
+import { createProfileService } from './profiles/service.ts';
+import { createProfileStore } from './profiles/store.ts';
+import { projectRoutes } from './projects/routes.ts';
+import { createProjectStore } from './projects/store.ts';
+import { loadServerCertificate } from './server/certificate.ts';
+import { createServerInfo } from './server/info.ts';
+import { serverRoutes } from './server/routes.ts';
+import { loadSettings } from './server/settings.ts';
+import { createPoolStore } from './storage/pool-store.ts';
+import { createPools } from './storage/pools.ts';
+import { createRootVolumes } from './storage/root-volumes.ts';
+import { storageRoutes } from './storage/routes.ts';
+import { createVolumeStore } from './storage/volume-store.ts';
+
+/** The drivers this daemon comes with. Plug-ins add theirs. */
+const ownDrivers: readonly Driver[] = [dir, btrfs, bridge, lxc, bridgedNic, p2pNic, ...deviceDrivers];
+
+export interface DaemonOptions {
+  readonly directories: Directories;
+  readonly log: Logger;
+  readonly events: Events;
+  /** The group that may use the local socket besides root. */
+  readonly gid?: number;
+}
+
+/** A daemon that answers. */
+export interface Daemon {
+  /** Stops answering; instances run on. Waits for running operations as `core.shutdown_timeout` says. */
+  stop(): Promise<void>;
+  /** Host shutdown: stops all instances first, keeping their power state on record. */
+  shutdown(): Promise<void>;
+}
+
+/** The ids that the host lets containers use: what the ranges for users and for groups have in common. */
+const containerIds = async (): Promise<{ host: number; size: number }> => {
+  const { uid, gid } = await subordinateIds({ users: ['lxd', '_lxd', 'root'] });
+  const host = Math.max(uid.start, gid.start);
+  return { host, size: Math.min(uid.start + uid.size, gid.start + gid.size) - host };
+};
+
+/** Starts the daemon and returns when it answers. Instances and networks come up in the background after that. */
+export const startDaemon = async ({ directories, log, events, gid }: DaemonOptions): Promise<Daemon> => {
+  await createDirectories(directories);
+  const host = await readHostFacts();
+  const [local, global] = await Promise.all([
+    openDatabase({ directory: directories.database, kind: 'local' }),
+    openDatabase({ directory: directories.database, kind: 'global' }),
+  ]);
+  await global.transaction((tx) =>
+    createInitialRows(tx, { name: host.hostname, address: '0.0.0.0', architecture: host.architecture, version: '5.15' }),
+  );
+  const settings = await loadSettings(local, global);
+  const certificate = await loadServerCertificate(directories.root);
+  const locks = createLocks();
+  const operations = createOperations(events);
+
+  const drivers = createDrivers(log);
+  for (const driver of ownDrivers) drivers.register(driver);
+  await drivers.probe();
+
+  // Rows
+  const projects = createProjectStore(global);
+  const profileStore = createProfileStore(global);
+  const instanceStore = createInstanceStore(global);
+  const poolStore = createPoolStore(global);
+  const volumeStore = createVolumeStore(global);
+  const networkStore = createNetworkStore(global);
+
+  /** Instances and profiles that have a device for which `uses` holds, as URLs. */
+  const usersOf = async (uses: (config: Readonly<Record<string, string>>) => boolean): Promise<string[]> => {
+    const [instances, profiles] = await Promise.all([instanceStore.list(), profileStore.list()]);
+    const any = (devices: Instance['devices']): boolean => Object.values(devices).some(uses);
+    return [
+      ...instances.filter((one) => any(one.expanded.devices)).map((one) => instanceUrl(one.name, { project: one.project })),
+      ...profiles.filter((one) => any(one.devices)).map((one) => profileUrl(one.name, { project: one.project })),
+    ];
+  };
+  const profileParts = async (project: string, names: readonly string[]) => {
+    const all = new Map((await profileStore.list(project)).map((profile) => [profile.name, profile]));
+    return names.map((name) => all.get(name) ?? { config: {}, devices: {} });
+  };
+
+  // Networks
+  const reservationsOf = async (project: string, network: string): Promise<Reservation[]> =>
+    (await instanceStore.list({ project })).flatMap((instance) =>
+      Object.entries(instance.expanded.devices).flatMap(([device, config]) => {
+        const hwaddr = config['hwaddr'] ?? instance.config[`volatile.${device}.hwaddr`];
+        if (config['type'] !== 'nic' || config['network'] !== network || !hwaddr) return [];
+        return [
+          {
+            project,
+            instance: instance.name,
+            device,
+            hwaddr,
+            ...(config['ipv4.address'] ? { ipv4: config['ipv4.address'] } : {}),
+            ...(config['ipv6.address'] ? { ipv6: config['ipv6.address'] } : {}),
+          },
+        ];
+      }),
+    );
+  const networks = createNetworkService({
+    store: networkStore,
+    drivers,
+    directories,
+    locks,
+    events,
+    log,
+    usedBy: (_project, name) => usersOf((config) => config['type'] === 'nic' && (config['network'] === name || config['parent'] === name)),
+    reservations: reservationsOf,
+  });
+
+  // Storage
+  const pools = createPools({
+    store: poolStore,
+    drivers,
+    directories,
+    locks,
+    log,
+    usedBy: async (name) => [
+      ...(await usersOf((config) => config['type'] === 'disk' && config['pool'] === name)),
+      ...(await volumeStore.list({ pool: name })).filter((volume) => volume.type === 'custom').map((volume) => `${storagePoolUrl(name)}/volumes/custom/${volume.name}`),
+    ],
+  });
+  const images = createImageService({ database: global, directories, settings, events, locks, log, operations, pools, volumes: volumeStore, architecture: host.architecture });
+  const rootVolumes = createRootVolumes({
+    pools,
+    store: volumeStore,
+    log,
+    copyAcross: () => Promise.reject(unavailable('Copying between pools is not ready')),
+    imageVolume: images.poolVolume,
+    backupContent: async (instance) => ({ instance }),
+  });
+
+  // Instances
+  const devices = createDeviceManager(
+    drivers,
+    {
+      network: (project, name) => networks.forDevice(project, name),
+      reserve: (project, network, reservation, owner) => networks.reserve(project, network, owner, reservation),
+      volume: () => Promise.reject(unavailable('Custom volumes are not ready')),
+      serverConfig: () => settings.all(),
+    },
+    directories.devices,
+    log,
+  );
+  const runs = createRuns();
+  const lifecycle = createLifecycle({
+    log,
+    events,
+    locks,
+    directories,
+    drivers,
+    devices,
+    store: instanceStore,
+    runs,
+    mount: (instance) => rootVolumes.mount(instance),
+    subIds: containerIds,
+    prepare: async () => ({}),
+    deleteEphemeral: (instance) => instances.delete(instance),
+  });
+  const instances = createInstanceService({
+    store: instanceStore,
+    runs,
+    lifecycle,
+    devices,
+    volumes: rootVolumes,
+    locks,
+    events,
+    log,
+    profiles: profileParts,
+    devicesDirectory: directories.devices,
+    removeFiles: async (instance) => {
+      await rm(join(directories.logs, handleOf(instance)), { recursive: true, force: true });
+    },
+    renameFiles: async (instance, name) => {
+      await rename(join(directories.logs, handleOf(instance)), join(directories.logs, handleOf({ ...instance, name }))).catch(() => undefined);
+    },
+  });
+  const creation = createCreation({
+    store: instanceStore,
+    volumes: rootVolumes,
+    devices,
+    drivers,
+    locks,
+    events,
+    log,
+    architecture: host.architecture,
+    profiles: profileParts,
+    image: images.forInstance,
+    imageUsed: images.markUsed,
+  });
+  const profiles = createProfileService({
+    store: profileStore,
+    devices,
+    events,
+    apply: async (profile) => {
+      for (const { project, name } of profile.instances) {
+        const after = await instanceStore.get(project, name);
+        const parts = await profileParts(project, after.profiles);
+        const before = parts.map((part, at) => (after.profiles[at] === profile.name ? profile : part));
+        await instances.applyExpanded({ ...after, expanded: expand(before, after) }, after);
+      }
+    },
+  });
+
+  // The API
+  const identify = (): Identity => ({ method: 'unix', name: 'root', address: '@' });
+  const router = createRouter({ log, identify });
+  const info = createServerInfo({
+    host,
+    drivers,
+    settings,
+    certificate,
+    poolDrivers: async () => (await poolStore.list()).map((pool) => pool.driver),
+    addresses: () => [],
+    kernelFeatures: {},
+  });
+  serverRoutes(router, info, settings, events);
+  operationRoutes(router, operations, events);
+  eventRoutes(router, events);
+  projectRoutes(router, projects, events, async () => []);
+  profileRoutes(router, profiles);
+  networkRoutes(router, networks, (project, name) => usersOf((config) => config['type'] === 'nic' && config['network'] === name));
+  storageRoutes(router, { pools, poolStore, volumeStore, events, usersOf });
+  imageRoutes(router, images);
+  instanceRoutes(router, {
+    instances,
+    lifecycle,
+    creation,
+    operations,
+    diskUsage: async (instance) => {
+      const root = rootDisk(instance.expanded.devices);
+      const usage = await rootVolumes.usage(instance);
+      return root && usage ? { [root.name]: { usage: usage.used, total: usage.total ?? 0 } } : {};
+    },
+    extras: async () => ({ snapshots: null, backups: null }),
+    special: {},
+  });
+
+  const listeners: Listener[] = [];
+  const all = (): Promise<readonly Instance[]> => instanceStore.list();
+  await pools.openAll();
+  await instances.recover();
+  await networks.startAll();
+  await lifecycle.recover(await all());
+  listeners.push(await listenUnix(router, directories.socket, gid));
+  log.info({ socket: directories.socket }, 'Ready');
+  const background = lifecycle.autostart(await all());
+
+  const close = async (): Promise<void> => {
+    await Promise.all(listeners.map((listener) => listener[Symbol.asyncDispose]()));
+    await operations.drain(Number(settings.get('core.shutdown_timeout') ?? 5) * 60_000);
+    await background;
+    await Promise.all([local.close(), global.close()]);
+  };
+
+  return {
+    stop: close,
+    async shutdown() {
+      await lifecycle.shutdownAll(await all());
+      await close();
+    },
+  };
+};
