@@ -23,7 +23,8 @@ export {
   sql,
   sum,
 } from 'drizzle-orm';
-export { type ConsoleResult, type StatementResult, sqlConsole } from './console/console.ts';
+export { type ConsoleResult, sqlConsole } from './console/console.ts';
+export type { StatementResult } from './console/run.ts';
 export { type Connection, maxParameters, type RunResult } from './engine/connection.ts';
 export { type Database, openFile } from './engine/database.ts';
 export {
@@ -33,7 +34,7 @@ export {
   ForeignKeyViolation,
   UniqueViolation,
 } from './engine/errors.ts';
-export { inList, type ListValue, preparedCommand, preparedQuery } from './engine/prepared.ts';
+export { inList, type ListValue, preparedCommand, preparedQuery, stored } from './engine/prepared.ts';
 export type { Reader, Transaction } from './engine/transaction.ts';
 export { migrate, schemaVersion } from './migrate.ts';
 export { type Migration, migrations } from './migrations/index.ts';

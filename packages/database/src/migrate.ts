@@ -1,7 +1,7 @@
 /** Brings a database forward to the schema the code knows. */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Connection } from './engine/connection.ts';
+import { atomically, type Connection } from './engine/connection.ts';
 import type { Database } from './engine/database.ts';
 import { DatabaseError } from './engine/errors.ts';
 import type { Migration } from './migrations/index.ts';
@@ -49,18 +49,16 @@ const apply = (connection: Connection, version: number, { name, sql }: Migration
   const { raw } = connection;
   raw.pragma('foreign_keys = OFF');
   try {
-    connection.exec('BEGIN IMMEDIATE');
-    connection.exec(versionTable);
-    connection.exec(sql);
-    const broken = raw.prepare('PRAGMA foreign_key_check').get();
-    if (broken !== undefined) throw new DatabaseError('SQLITE_CONSTRAINT_FOREIGNKEY', JSON.stringify(broken));
-    raw.prepare('INSERT INTO schema (version, name, applied_date) VALUES (?, ?, ?)').run(version, name, Date.now());
-    connection.exec('COMMIT');
-  } catch (error) {
-    if (raw.inTransaction) connection.exec('ROLLBACK');
-    throw new DatabaseError('SQLITE_ERROR', `Migration ${version} (${name}) of the database failed: ${String(error)}`, {
-      cause: error,
+    atomically(connection, () => {
+      connection.exec(versionTable);
+      connection.exec(sql);
+      const broken = raw.prepare('PRAGMA foreign_key_check').get();
+      if (broken !== undefined) throw new DatabaseError('SQLITE_CONSTRAINT_FOREIGNKEY', JSON.stringify(broken));
+      raw.prepare('INSERT INTO schema (version, name, applied_date) VALUES (?, ?, ?)').run(version, name, Date.now());
     });
+  } catch (error) {
+    const message = `Migration ${version} (${name}) of the database failed: ${String(error)}`;
+    throw new DatabaseError('SQLITE_ERROR', message, { cause: error });
   } finally {
     raw.pragma('foreign_keys = ON');
   }

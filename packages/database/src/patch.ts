@@ -1,7 +1,8 @@
 /** SQL an operator leaves beside the database to repair it at the next start. */
 import { createHash } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
-import type { Connection } from './engine/connection.ts';
+import { runStatements } from './console/run.ts';
+import { atomically, type Connection } from './engine/connection.ts';
 import type { Database } from './engine/database.ts';
 import { DatabaseError } from './engine/errors.ts';
 
@@ -31,19 +32,20 @@ const read = (file: string): string | undefined => {
 export const applyPatch = (db: Database, file: string): Promise<boolean> =>
   db.exclusive(async (connection) => {
     const sql = read(file);
-    if (sql === undefined) return false;
+    if (sql === undefined) {
+      connection.exec('DROP TABLE IF EXISTS applied_patch');
+      return false;
+    }
     const { raw } = connection;
     const digest = createHash('sha256').update(sql).digest('hex');
     if (!applied(connection, digest)) {
       try {
-        connection.exec('BEGIN IMMEDIATE');
-        connection.exec(table);
-        raw.prepare('INSERT INTO applied_patch (digest) VALUES (?)').run(digest);
-        connection.exec(sql);
-        if (!raw.inTransaction) throw new Error('it ends the transaction itself');
-        connection.exec('COMMIT');
+        atomically(connection, () => {
+          connection.exec(table);
+          raw.prepare('INSERT INTO applied_patch (digest) VALUES (?)').run(digest);
+          runStatements(connection, sql);
+        });
       } catch (error) {
-        if (raw.inTransaction) connection.exec('ROLLBACK');
         throw new DatabaseError('SQLITE_ERROR', `The patch ${file} failed, nothing was changed: ${String(error)}`, {
           cause: error,
         });

@@ -6,6 +6,9 @@ import { mayRun } from './sql-text.ts';
 /** The largest number of parameters a statement may have: dqlite 1.11 silently reads null beyond it. */
 export const maxParameters = 255;
 
+/** How long SQLite itself may block for a lock, in milliseconds; the engine waits longer, without blocking. */
+const blockingTimeout = 100;
+
 /** Prepared statements a connection keeps. The daemon has a few hundred different ones. */
 const cacheSize = 500;
 
@@ -56,7 +59,7 @@ const statementCache = (raw: BetterSqlite.Database) => {
  * is on the disk when it is acknowledged, and survives a power cut as well as the death of the process.
  */
 export const connect = (file: string, mode: 'read' | 'write'): Connection => {
-  const raw = new BetterSqlite(file, { readonly: mode === 'read', timeout: 5000 });
+  const raw = new BetterSqlite(file, { readonly: mode === 'read', timeout: blockingTimeout });
   raw.pragma('foreign_keys = ON');
   if (mode === 'write') {
     raw.pragma('journal_mode = WAL');
@@ -93,4 +96,24 @@ export const connect = (file: string, mode: 'read' | 'write'): Connection => {
       raw.close();
     },
   };
+};
+
+/**
+ * Ends a transaction that failed. SQLite itself rolls back on some errors (a full disk), after which nothing is left to do.
+ */
+export const rollBack = (connection: Connection): void => {
+  if (connection.raw.inTransaction) connection.exec('ROLLBACK');
+};
+
+/** Runs `act` in a writing transaction without letting go of the thread: all of it is kept, or nothing when it throws. */
+export const atomically = <T>(connection: Connection, act: () => T): T => {
+  connection.exec('BEGIN IMMEDIATE');
+  try {
+    const result = act();
+    connection.exec('COMMIT');
+    return result;
+  } catch (error) {
+    rollBack(connection);
+    throw error;
+  }
 };

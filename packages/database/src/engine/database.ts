@@ -2,8 +2,10 @@
  * A database of one machine: SQLite behind an async API, shaped so that dqlite can stand in its place.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type Connection, connect } from './connection.ts';
-import { DatabaseError, databaseError } from './errors.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DrizzleQueryError } from 'drizzle-orm';
+import { type Connection, connect, rollBack } from './connection.ts';
+import { DatabaseBusy, DatabaseError } from './errors.ts';
 import { queue } from './queue.ts';
 import { bind, type Reader, type Transaction } from './transaction.ts';
 
@@ -38,17 +40,23 @@ export interface Database extends AsyncDisposable {
 /** Connections that wait for their next reader. More are opened when all are busy, and closed when they come back. */
 const idleReaders = 4;
 
-/** The error the caller should see: the database's own rather than drizzle's around it. */
-const unwrapped = (error: unknown): unknown => databaseError(error) ?? error;
+/** How long a writer waits for another process (an operator's `sqlite3`) to let go of the database. */
+const busyTimeout = 5000;
 
-/**
- * Ends a transaction that failed.
- *
- * SQLite itself rolls back on some errors (a full disk), after which there is nothing left to roll back.
- */
-const rollBack = (connection: Connection): void => {
-  if (connection.raw.inTransaction) connection.exec('ROLLBACK');
+/** Starts a transaction. Waits here rather than in SQLite, which would hold up the whole program meanwhile. */
+const begin = async (connection: Connection, how: 'BEGIN' | 'BEGIN IMMEDIATE'): Promise<void> => {
+  for (const until = Date.now() + busyTimeout; ; await sleep(10)) {
+    try {
+      connection.exec(how);
+      return;
+    } catch (error) {
+      if (!(error instanceof DatabaseBusy) || Date.now() > until) throw error;
+    }
+  }
 };
+
+/** The error the caller should see: the database's own rather than drizzle's around it. */
+const unwrapped = (error: unknown): unknown => (error instanceof DrizzleQueryError ? (error.cause ?? error) : error);
 
 /** Opens the database in `file`, which is made when it is not there. */
 export const openFile = (file: string): Database => {
@@ -70,12 +78,16 @@ export const openFile = (file: string): Database => {
     return work();
   };
 
-  /** `fn` between `begin` and the end of the transaction, on `connection`. */
-  const within = async <T>(connection: Connection, begin: string, fn: (tx: Transaction) => Promise<T>): Promise<T> => {
+  /** `fn` between the beginning and the end of a transaction on `connection`. */
+  const within = async <T>(
+    connection: Connection,
+    how: 'BEGIN' | 'BEGIN IMMEDIATE',
+    fn: (tx: Transaction) => Promise<T>,
+  ): Promise<T> => {
     const bound = bind(connection);
     const mark = { active: true };
     try {
-      connection.exec(begin);
+      await begin(connection, how);
       const result = await inside.run(mark, () => fn(bound.tx));
       connection.exec('COMMIT');
       return result;

@@ -60,6 +60,16 @@ export const preparedCommand = <const Name extends string>(
 };
 
 /**
+ * A placeholder in the form `update().set()` takes: its value is stored the way `column` stores values, null included.
+ *
+ *     tx.update(instances).set({ lastUseDate: stored(instances.lastUseDate, date) })
+ */
+export const stored = (column: Column, placeholder: Placeholder): SQL =>
+  sql`${sql.param(placeholder, {
+    mapToDriverValue: (value) => (value === null ? null : column.mapToDriverValue(value)),
+  })}`;
+
+/**
  * The condition that `column` is one of a list of any length: the list is one parameter, so the statement is always the
  * same and its parameters few.
  *
