@@ -1,0 +1,49 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Scratch } from '@lxd-ts/tooling/scratch';
+
+// /sys shows the network devices of the namespace it was mounted in, so it is mounted anew, and the control groups
+// (`ip netns exec` hides them) are carried over. Then it waits, keeping the namespaces alive between starts of a daemon.
+const holder = `
+set -e
+mount --make-rslave /
+mount --rbind /sys/fs/cgroup "$1"
+mount -t sysfs sysfs /sys
+mount --rbind "$1" /sys/fs/cgroup
+umount -l "$1"
+ip link set lo up
+echo ready
+exec sleep infinity
+`;
+
+/** A network namespace with loopback only, and a mount namespace to go with it. */
+export interface Namespace extends AsyncDisposable {
+  /** The command that runs `command` inside. */
+  readonly inside: (command: readonly string[]) => string[];
+}
+
+/** Makes namespaces that last until they are disposed of. */
+export const makeNamespace = async (scratch: Scratch): Promise<Namespace> => {
+  const mountPoint = join(scratch.folder, 'cgroup');
+  mkdirSync(mountPoint);
+  const flags = ['--net', '--mount', '--propagation', 'slave'];
+  const child = spawn('unshare', [...flags, 'sh', '-c', holder, 'holder', mountPoint], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    // Names the folder, so that the processes of an aborted run can be found.
+    env: { ...process.env, LXD_DIR: scratch.folder },
+  });
+  const closed = once(child, 'close');
+  await Promise.race([
+    once(child.stdout, 'data'),
+    closed.then(() => Promise.reject(new Error('The namespaces could not be made'))),
+  ]);
+  return {
+    inside: (command) => ['nsenter', '--target', String(child.pid), '--net', '--mount', '--', ...command],
+    [Symbol.asyncDispose]: async () => {
+      child.kill('SIGKILL');
+      await closed;
+    },
+  };
+};
