@@ -6,7 +6,11 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 /** The workspace's root folder. */
 export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
-/** The environment for commands of the workspace: its own Node and tools come first, nothing reports home. */
+/**
+ * The environment for commands of the workspace: its own Node and tools come first, nothing reports home.
+ *
+ * @type {NodeJS.ProcessEnv & { PATH: string }}
+ */
 export const environment = {
   ...process.env,
   PATH: `${join(root, 'node_modules/.bin')}:${process.env.PATH ?? ''}:/usr/sbin:/sbin`,

@@ -73,7 +73,7 @@ export const buildPackages = () => {
         ...['package.json', 'tsup.config.ts', 'tsconfig.build.json'].map((file) => join(root, folder, file)),
       ])
       .concat(join(root, 'tooling/tsup.ts'), join(root, 'tooling/tsconfig/base.json'), join(root, 'pnpm-lock.yaml')),
-    outputs: folders.map((folder) => join(root, folder, 'dist/index.js')),
+    outputs: folders.map((folder) => join(root, folder, 'dist')),
     action: async () => {
       say('Building');
       await run('turbo', ['run', 'build', '--output-logs=errors-only', '--no-update-notifier']);
