@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Endpoint } from './endpoint.ts';
-import { type AsyncReply, type Envelope, type Reply, readAsync, readEnvelope, readSync } from './envelope.ts';
+import { type Envelope, type Reply, readEnvelope, toAsync, toSync } from './envelope.ts';
 import type { Operation } from './operations.ts';
 import { handle } from './operations.ts';
 import { createTransport, type RawReply, type Transport } from './transport.ts';
@@ -18,8 +18,12 @@ export interface CallOptions {
 /** A body: plain data goes out as JSON, bytes and streams as they are. */
 export type Body = object | string | Uint8Array | Readable;
 
-/** Told about each request and reply, for debugging; bodies that are streams are not shown. */
-export type Trace = (event: { kind: 'request'; method: string; path: string; etag: string; body: string }) => void;
+/** Told about each request and its reply, for debugging; streams are not shown. */
+export type Trace = (
+  event:
+    | { kind: 'request'; method: string; path: string; etag: string; body: string }
+    | { kind: 'reply'; status: number; body: string },
+) => void;
 
 /**
  * One server, seen from one project and, in a cluster, through one member.
@@ -95,8 +99,21 @@ export const clientOver = (transport: Transport, options: ClientOptions = {}): C
     });
   };
 
+  const read = (reply: RawReply): Promise<Envelope> =>
+    readEnvelope(reply, trace && ((body) => trace({ kind: 'reply', status: reply.status, body })));
+
   const call = (method: string, segments: readonly string[], body: Body | undefined, callOptions: CallOptions = {}) =>
     raw(method, path(segments, callOptions.query), body, callOptions);
+
+  const send: Client['send'] = async <T>(
+    method: string,
+    segments: readonly string[],
+    body?: Body,
+    callOptions?: CallOptions,
+  ) => {
+    const reply = await call(method, segments, body, callOptions);
+    return toSync<T>(reply, await read(reply));
+  };
 
   const client: Client = {
     transport,
@@ -107,14 +124,12 @@ export const clientOver = (transport: Transport, options: ClientOptions = {}): C
     path,
     raw,
     query: async (method, fullPath, body, callOptions = {}) =>
-      readEnvelope(await raw(method, fullPath + queryString(callOptions.query ?? {}), body, callOptions)),
-    get: async <T>(segments: readonly string[], query?: Query, callOptions: CallOptions = {}) =>
-      readSync<T>(await call('GET', segments, undefined, query ? { ...callOptions, query } : callOptions)),
-    send: async <T>(method: string, segments: readonly string[], body?: Body, callOptions?: CallOptions) =>
-      readSync<T>(await call(method, segments, body, callOptions)),
+      read(await raw(method, fullPath + queryString(callOptions.query ?? {}), body, callOptions)),
+    send,
+    get: (segments, query = {}, callOptions = {}) => send('GET', segments, undefined, { ...callOptions, query }),
     start: async (method, segments, body, callOptions) => {
-      const reply: AsyncReply | undefined = await readAsync(await call(method, segments, body, callOptions));
-      return reply && handle(client, reply);
+      const started = toAsync(await read(await call(method, segments, body, callOptions)));
+      return started && handle(client, started);
     },
     close: () => transport.close(),
   };

@@ -45,11 +45,13 @@ const isEnvelope = (value: unknown): value is Envelope =>
 /**
  * Reads the envelope of a JSON reply.
  *
+ * @param show - told the text of the reply, for debugging
  * @throws ApiError if the server answered with an error
  * @throws ConnectionError if the body is not an LXD reply
  */
-export const readEnvelope = async (reply: RawReply): Promise<Envelope> => {
+export const readEnvelope = async (reply: RawReply, show?: (text: string) => void): Promise<Envelope> => {
   const text = await readText(reply.body);
+  show?.(text);
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -67,8 +69,7 @@ const header = (reply: RawReply, name: string): string => {
 };
 
 /** Takes the metadata of a synchronous reply; the caller names the type that the API describes for the path. */
-export const readSync = async <T>(reply: RawReply): Promise<Reply<T>> => {
-  const envelope = await readEnvelope(reply);
+export const toSync = <T>(reply: RawReply, envelope: Envelope): Reply<T> => {
   if (envelope.type !== 'sync') throw new ConnectionError('The server started an operation where none was expected');
   return {
     // The one place where the server is taken at its word: the described type of the path asked for.
@@ -79,8 +80,7 @@ export const readSync = async <T>(reply: RawReply): Promise<Reply<T>> => {
 };
 
 /** Takes the operation of a reply; `undefined` if the server had already finished and answered synchronously. */
-export const readAsync = async (reply: RawReply): Promise<AsyncReply | undefined> => {
-  const envelope = await readEnvelope(reply);
+export const toAsync = (envelope: Envelope): AsyncReply | undefined => {
   if (envelope.type === 'sync') return undefined;
   // As above: an async reply's metadata is the operation (spec 09 ENV-02).
   return { url: envelope.operation, operation: envelope.metadata as OperationObject };

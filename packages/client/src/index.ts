@@ -7,6 +7,6 @@ export * from './events.ts';
 export * from './exec.ts';
 export * from './files.ts';
 export * from './operations.ts';
-export { type RawReply, tlsOptions } from './transport.ts';
+export { createTransport, type RawReply, type Transport, tlsOptions } from './transport.ts';
 export { apiPath, type Query } from './url.ts';
 export { openWebSocket, type WebSocket } from './websocket.ts';

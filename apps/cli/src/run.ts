@@ -1,0 +1,29 @@
+import { openCli } from './cli.ts';
+import { dispatch } from './command/dispatch.ts';
+import { ExitStatus } from './command/errors.ts';
+import { root } from './commands/root.ts';
+import { expandAlias } from './config/aliases.ts';
+import { loadConfig } from './config/config.ts';
+import { err } from './output/streams.ts';
+import { version } from './version.ts';
+
+/** The words of an error for the user; the stack only with `--debug`. */
+const words = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error);
+  return process.argv.includes('--debug') && error.stack ? error.stack : error.message;
+};
+
+/** Runs the command line of this process; its exit status goes into `process.exitCode`. */
+export const run = async (argv: readonly string[]): Promise<void> => {
+  try {
+    const config = await loadConfig(process.env);
+    await dispatch(root, expandAlias(config.aliases, argv), version, async (flags) => openCli(config, flags));
+  } catch (error) {
+    if (error instanceof ExitStatus) {
+      process.exitCode = error.status;
+      return;
+    }
+    err(`Error: ${words(error)}\n`);
+    process.exitCode = 1;
+  }
+};
