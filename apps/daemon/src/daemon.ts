@@ -24,8 +24,8 @@ import { eventRoutes } from './events/routes.ts';
 import type { Identity } from './http/identity.ts';
 import { createRouter } from './http/router.ts';
 import { type Listener, listenUnix } from './http/server.ts';
-import { createImageService } from './images/service.ts';
 import { imageRoutes } from './images/routes.ts';
+import { createImageService } from './images/service.ts';
 import { createCreation } from './instances/create.ts';
 import { expand, handleOf, type Instance, rootDisk } from './instances/instance.ts';
 import { createLifecycle } from './instances/lifecycle.ts';
@@ -88,7 +88,7 @@ export const startDaemon = async ({ directories, log, events, gid }: DaemonOptio
     openDatabase({ directory: directories.database, kind: 'global' }),
   ]);
   await global.transaction((tx) =>
-    createInitialRows(tx, { name: host.hostname, address: '0.0.0.0', architecture: host.architecture, version: '5.15' }),
+    createInitialRows(tx, { name: host.hostname, address: '0.0.0.0', architecture: host.architecture }),
   );
   const settings = await loadSettings(local, global);
   const certificate = await loadServerCertificate(directories.root);
@@ -112,7 +112,9 @@ export const startDaemon = async ({ directories, log, events, gid }: DaemonOptio
     const [instances, profiles] = await Promise.all([instanceStore.list(), profileStore.list()]);
     const any = (devices: Instance['devices']): boolean => Object.values(devices).some(uses);
     return [
-      ...instances.filter((one) => any(one.expanded.devices)).map((one) => instanceUrl(one.name, { project: one.project })),
+      ...instances
+        .filter((one) => any(one.expanded.devices))
+        .map((one) => instanceUrl(one.name, { project: one.project })),
       ...profiles.filter((one) => any(one.devices)).map((one) => profileUrl(one.name, { project: one.project })),
     ];
   };
@@ -146,7 +148,8 @@ export const startDaemon = async ({ directories, log, events, gid }: DaemonOptio
     locks,
     events,
     log,
-    usedBy: (_project, name) => usersOf((config) => config['type'] === 'nic' && (config['network'] === name || config['parent'] === name)),
+    usedBy: (_project, name) =>
+      usersOf((config) => config['type'] === 'nic' && (config['network'] === name || config['parent'] === name)),
     reservations: reservationsOf,
   });
 
@@ -159,10 +162,23 @@ export const startDaemon = async ({ directories, log, events, gid }: DaemonOptio
     log,
     usedBy: async (name) => [
       ...(await usersOf((config) => config['type'] === 'disk' && config['pool'] === name)),
-      ...(await volumeStore.list({ pool: name })).filter((volume) => volume.type === 'custom').map((volume) => `${storagePoolUrl(name)}/volumes/custom/${volume.name}`),
+      ...(await volumeStore.list({ pool: name }))
+        .filter((volume) => volume.type === 'custom')
+        .map((volume) => `${storagePoolUrl(name)}/volumes/custom/${volume.name}`),
     ],
   });
-  const images = createImageService({ database: global, directories, settings, events, locks, log, operations, pools, volumes: volumeStore, architecture: host.architecture });
+  const images = createImageService({
+    database: global,
+    directories,
+    settings,
+    events,
+    locks,
+    log,
+    operations,
+    pools,
+    volumes: volumeStore,
+    architecture: host.architecture,
+  });
   const rootVolumes = createRootVolumes({
     pools,
     store: volumeStore,
@@ -214,7 +230,10 @@ export const startDaemon = async ({ directories, log, events, gid }: DaemonOptio
       await rm(join(directories.logs, handleOf(instance)), { recursive: true, force: true });
     },
     renameFiles: async (instance, name) => {
-      await rename(join(directories.logs, handleOf(instance)), join(directories.logs, handleOf({ ...instance, name }))).catch(() => undefined);
+      await rename(
+        join(directories.logs, handleOf(instance)),
+        join(directories.logs, handleOf({ ...instance, name })),
+      ).catch(() => undefined);
     },
   });
   const creation = createCreation({
@@ -261,7 +280,9 @@ export const startDaemon = async ({ directories, log, events, gid }: DaemonOptio
   eventRoutes(router, events);
   projectRoutes(router, projects, events, async () => []);
   profileRoutes(router, profiles);
-  networkRoutes(router, networks, (project, name) => usersOf((config) => config['type'] === 'nic' && config['network'] === name));
+  networkRoutes(router, networks, (_project, name) =>
+    usersOf((config) => config['type'] === 'nic' && config['network'] === name),
+  );
   storageRoutes(router, { pools, poolStore, volumeStore, events, usersOf });
   imageRoutes(router, images);
   instanceRoutes(router, {

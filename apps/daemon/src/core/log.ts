@@ -1,5 +1,5 @@
 import { Writable } from 'node:stream';
-import { type Level, type Logger, multistream, pino } from 'pino';
+import { destination, type Level, type Logger, multistream, pino } from 'pino';
 import type { Events } from '../events/bus.ts';
 
 const levels: Readonly<Record<number, string>> = {
@@ -31,15 +31,16 @@ const eventStream = (events: Events): Writable =>
   });
 
 /**
- * The daemon's log: JSON lines on standard error, and `logging` events.
+ * The daemon's log: JSON lines on standard error or in a file, and `logging` events.
  *
  * @param level - what is written; events carry everything from `debug` on
+ * @param file - unset: standard error
  */
-export const createLog = (events: Events, level: Level): Logger =>
+export const createLog = (events: Events, level: Level, file?: string): Logger =>
   pino(
     { level: 'debug', base: null },
     multistream([
-      { level, stream: process.stderr },
+      { level, stream: file === undefined ? process.stderr : destination({ dest: file, append: true, sync: true }) },
       { level: 'debug', stream: eventStream(events) },
     ]),
   );

@@ -18,11 +18,20 @@ export const checkInstanceConfig = (config: Config, before: Config, type: Instan
     const only = /^(?:unprivileged )?(container|virtual-machine)$/.exec(condition)?.[1];
     if (only && only !== type) throw badRequest(`Key "${key}" is for instances of type ${only} only`);
   }
-  if (config['security.syscalls.allow'] && Object.keys(config).some((key) => key.startsWith('security.syscalls.deny'))) {
+  if (
+    config['security.syscalls.allow'] &&
+    Object.keys(config).some((key) => key.startsWith('security.syscalls.deny'))
+  ) {
     throw badRequest('Key "security.syscalls.allow" cannot be used together with "security.syscalls.deny*"');
   }
-  if (process.env['LXD_UNPRIVILEGED_ONLY'] === 'true' && isTrue(config['security.privileged']) && !isTrue(before['security.privileged'])) {
-    throw badRequest('Key "security.privileged": this server allows unprivileged containers only (LXD_UNPRIVILEGED_ONLY)');
+  if (
+    process.env['LXD_UNPRIVILEGED_ONLY'] === 'true' &&
+    isTrue(config['security.privileged']) &&
+    !isTrue(before['security.privileged'])
+  ) {
+    throw badRequest(
+      'Key "security.privileged": this server allows unprivileged containers only (LXD_UNPRIVILEGED_ONLY)',
+    );
   }
 };
 

@@ -1,15 +1,15 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import type { InstanceSource, InstancesPost } from '@lxd-ts/api';
-import { badRequest, conflict, type Config, type Fill, UndoStack, withoutEmpty, type Work } from '@lxd-ts/driver-kit';
-import type { Logger } from 'pino';
 import { checkName, instanceUrl } from '@lxd-ts/api';
+import { badRequest, type Config, conflict, type Fill, UndoStack, type Work, withoutEmpty } from '@lxd-ts/driver-kit';
+import type { Logger } from 'pino';
 import type { Locks } from '../core/locks.ts';
 import { type DeviceManager, requireRootDisk } from '../devices/manager.ts';
 import type { Drivers } from '../drivers/registry.ts';
 import type { Events } from '../events/bus.ts';
 import type { RootSource, RootVolumeService } from '../storage/root-volumes.ts';
 import { checkInstanceConfig } from './config.ts';
-import { type Devices, expand, type Instance,  lockKey } from './instance.ts';
+import { type Devices, expand, type Instance, lockKey } from './instance.ts';
 import type { InstanceStore } from './store.ts';
 
 /** An image an instance can be made from. */
@@ -39,9 +39,17 @@ interface Parts {
   readonly events: Events;
   readonly log: Logger;
   readonly architecture: string;
-  readonly profiles: (project: string, names: readonly string[]) => Promise<readonly { config: Config; devices: Devices }[]>;
+  readonly profiles: (
+    project: string,
+    names: readonly string[],
+  ) => Promise<readonly { config: Config; devices: Devices }[]>;
   /** Finds the image a source names, fetching it first if it is elsewhere. @throws LxdError not-found */
-  readonly image: (project: string, source: InstanceSource, type: Instance['type'], work: Work) => Promise<InstanceImage>;
+  readonly image: (
+    project: string,
+    source: InstanceSource,
+    type: Instance['type'],
+    work: Work,
+  ) => Promise<InstanceImage>;
   /** Records that an image was used. */
   readonly imageUsed: (project: string, fingerprint: string) => Promise<void>;
 }
@@ -65,7 +73,24 @@ export interface Creation {
   make(instance: Parameters<InstanceStore['insert']>[0], source: RootSource, work: Work): Promise<Instance>;
 }
 
-const syllables = ['ba', 'den', 'fi', 'gor', 'ha', 'kel', 'lu', 'mar', 'ni', 'pol', 'ra', 'sen', 'ti', 'vor', 'wa', 'zem'];
+const syllables = [
+  'ba',
+  'den',
+  'fi',
+  'gor',
+  'ha',
+  'kel',
+  'lu',
+  'mar',
+  'ni',
+  'pol',
+  'ra',
+  'sen',
+  'ti',
+  'vor',
+  'wa',
+  'zem',
+];
 
 /** A pronounceable name for an instance that was given none. */
 const randomName = (): string => {
@@ -84,7 +109,9 @@ export const createCreation = (parts: Parts): Creation => {
 
   const make: Creation['make'] = async (instance, source, work) => {
     using _lock = locks.hold(lockKey(instance), 'create');
-    await using undo = new UndoStack((what, error) => log.error({ err: error, instance: instance.name }, `Could not undo: ${what}`));
+    await using undo = new UndoStack((what, error) =>
+      log.error({ err: error, instance: instance.name }, `Could not undo: ${what}`),
+    );
     const row = await store.insert(instance);
     undo.add('remove the row', () => store.delete(row.id));
     await volumes.create(row, source, work);
@@ -97,7 +124,14 @@ export const createCreation = (parts: Parts): Creation => {
   };
 
   /** Checks configuration and devices against the instance's type and the profiles. */
-  const check = async (project: string, request: InstancesPost, type: Instance['type'], profiles: readonly string[], inherited: Config, inheritedDevices: Devices) => {
+  const check = async (
+    project: string,
+    request: InstancesPost,
+    type: Instance['type'],
+    profiles: readonly string[],
+    inherited: Config,
+    inheritedDevices: Devices,
+  ) => {
     const given = withoutEmpty(request.config);
     checkInstanceConfig(given, {}, type);
     const config = { ...inherited, ...given };
@@ -117,8 +151,15 @@ export const createCreation = (parts: Parts): Creation => {
     }
     drivers.instance(image.type);
     const profiles = request.profiles ?? image.profiles;
-    const properties = Object.fromEntries(Object.entries(image.properties).map(([key, value]) => [`image.${key}`, value]));
-    const identity = { ...properties, 'volatile.base_image': image.fingerprint, 'volatile.apply_template': 'create', ...newIdentity() };
+    const properties = Object.fromEntries(
+      Object.entries(image.properties).map(([key, value]) => [`image.${key}`, value]),
+    );
+    const identity = {
+      ...properties,
+      'volatile.base_image': image.fingerprint,
+      'volatile.apply_template': 'create',
+      ...newIdentity(),
+    };
     const own = await check(project, request, image.type, profiles, {}, {});
     const instance = await make(
       {

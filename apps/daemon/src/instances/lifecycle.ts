@@ -23,9 +23,9 @@ import type { Locks } from '../core/locks.ts';
 import type { DeviceManager, VolatileChanges } from '../devices/manager.ts';
 import type { Drivers } from '../drivers/registry.ts';
 import type { Events } from '../events/bus.ts';
-import { chooseIdMap, renderIdMap } from './idmap.ts';
 import { loadAttachments, saveAttachments } from './attachments.ts';
-import { handleOf, type Instance,  lockKey } from './instance.ts';
+import { chooseIdMap, renderIdMap } from './idmap.ts';
+import { handleOf, type Instance, lockKey } from './instance.ts';
 import type { Run, Runs } from './running.ts';
 import type { InstanceStore } from './store.ts';
 
@@ -137,7 +137,11 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
       type: instance.type,
       running,
       volume,
-      attachments, frozen: false, ready: false, cleaned: cleaned.promise };
+      attachments,
+      frozen: false,
+      ready: false,
+      cleaned: cleaned.promise,
+    };
     runs.set(instance, run);
 
     const onStopped = async (reason: StopReason): Promise<void> => {

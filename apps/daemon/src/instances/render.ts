@@ -36,4 +36,5 @@ export const editableInstance = ({ architecture, config, devices, ephemeral, pro
 });
 
 /** Files that the log API shows of an instance. */
-export const logDirectory = (logs: string, instance: Pick<Instance, 'name' | 'project'>): string => join(logs, handleOf(instance));
+export const logDirectory = (logs: string, instance: Pick<Instance, 'name' | 'project'>): string =>
+  join(logs, handleOf(instance));

@@ -1,11 +1,19 @@
-import { type InstancePut, instancePost, instancePut, instancesPost, instanceStatePut, instancesPut, patchOf } from '@lxd-ts/api';
+import {
+  type InstancePut,
+  instancePost,
+  instancePut,
+  instanceStatePut,
+  instancesPost,
+  instancesPut,
+  patchOf,
+  resourceUrl,
+} from '@lxd-ts/api';
 import { badRequest, type InstanceType } from '@lxd-ts/driver-kit';
 import { checkIfMatch } from '../http/etag.ts';
 import { filterFrom } from '../http/filter.ts';
 import { accepted, done, sync } from '../http/reply.ts';
 import { type ApiRequest, json, param, recursionOf } from '../http/request.ts';
 import type { Router } from '../http/router.ts';
-import { resourceUrl } from '@lxd-ts/api';
 import type { Operations } from '../operations/registry.ts';
 import type { Creation } from './create.ts';
 import type { Instance } from './instance.ts';
@@ -32,9 +40,16 @@ export interface InstanceRouteParts {
   readonly extras: (instance: Instance) => Promise<{ snapshots: unknown; backups: unknown }>;
   /** Sources other than image and none, renames across pools, restores: rooms of their own. */
   readonly special: {
-    create?: (request: ApiRequest, body: ReturnType<typeof instancesPost.parse>) => Promise<ReturnType<typeof accepted> | undefined>;
+    create?: (
+      request: ApiRequest,
+      body: ReturnType<typeof instancesPost.parse>,
+    ) => Promise<ReturnType<typeof accepted> | undefined>;
     upload?: (request: ApiRequest) => Promise<ReturnType<typeof accepted>>;
-    post?: (request: ApiRequest, instance: Instance, body: ReturnType<typeof instancePost.parse>) => Promise<ReturnType<typeof accepted> | undefined>;
+    post?: (
+      request: ApiRequest,
+      instance: Instance,
+      body: ReturnType<typeof instancePost.parse>,
+    ) => Promise<ReturnType<typeof accepted> | undefined>;
     restore?: (request: ApiRequest, instance: Instance, body: InstancePut) => Promise<ReturnType<typeof accepted>>;
   };
 }
@@ -48,7 +63,11 @@ const actions: Readonly<Record<string, string>> = {
 };
 
 /** URLs of an instance for an operation's `resources`; containers are named twice for old clients. */
-export const instanceResources = (instance: { name: string; project: string; type: InstanceType }): Record<string, string[]> => {
+export const instanceResources = (instance: {
+  name: string;
+  project: string;
+  type: InstanceType;
+}): Record<string, string[]> => {
   const url = (root: string): string[] => [resourceUrl([root, instance.name], { project: instance.project })];
   return { instances: url('instances'), ...(instance.type === 'container' ? { containers: url('containers') } : {}) };
 };
@@ -102,14 +121,24 @@ export const instanceRoutes = (router: Router, parts: InstanceRouteParts): void 
       const matches = filterFrom(request);
       const found = await instances.list({ ...(all ? {} : { project: request.project }), ...(type ? { type } : {}) });
       const ready = found.filter((instance) => instance.state === 'ready');
-      const permitted = request.identity.projects ? ready.filter((one) => request.identity.projects?.includes(one.project)) : ready;
+      const permitted = request.identity.projects
+        ? ready.filter((one) => request.identity.projects?.includes(one.project))
+        : ready;
       const recursion = recursionOf(request);
       if (recursion >= 2) {
-        const wanted = matches ? permitted.filter((one) => matches(renderInstance(one, instances.runOf(one)))) : permitted;
+        const wanted = matches
+          ? permitted.filter((one) => matches(renderInstance(one, instances.runOf(one))))
+          : permitted;
         return sync(await Promise.all(wanted.map(full)));
       }
-      const wanted = permitted.map((one) => ({ one, wire: renderInstance(one, instances.runOf(one)) })).filter(({ wire }) => !matches || matches(wire));
-      return sync(recursion === 1 ? wanted.map(({ wire }) => wire) : wanted.map(({ one }) => resourceUrl([root, one.name], { project: one.project })));
+      const wanted = permitted
+        .map((one) => ({ one, wire: renderInstance(one, instances.runOf(one)) }))
+        .filter(({ wire }) => !matches || matches(wire));
+      return sync(
+        recursion === 1
+          ? wanted.map(({ wire }) => wire)
+          : wanted.map(({ one }) => resourceUrl([root, one.name], { project: one.project })),
+      );
     });
 
     router.on('POST', base, async (request) => {
@@ -121,7 +150,11 @@ export const instanceRoutes = (router: Router, parts: InstanceRouteParts): void 
       const special = await parts.special.create?.(request, body);
       if (special) return special;
       const prepared = await creation.prepare(request.project, body);
-      const target = { name: prepared.name, project: prepared.project, type: body.type === 'virtual-machine' ? ('virtual-machine' as const) : ('container' as const) };
+      const target = {
+        name: prepared.name,
+        project: prepared.project,
+        type: body.type === 'virtual-machine' ? ('virtual-machine' as const) : ('container' as const),
+      };
       return accepted(
         operations.create({
           class: 'task',
@@ -133,7 +166,12 @@ export const instanceRoutes = (router: Router, parts: InstanceRouteParts): void 
             await prepared.create({
               signal: operation.signal,
               progress: ({ stage, percent, speed }) =>
-                operation.update({ [`${stage}_progress`]: percent === undefined ? '' : `${Math.round(percent)}%${speed === undefined ? '' : ` (${(speed / 1e6).toFixed(2)}MB/s)`}` }),
+                operation.update({
+                  [`${stage}_progress`]:
+                    percent === undefined
+                      ? ''
+                      : `${Math.round(percent)}%${speed === undefined ? '' : ` (${(speed / 1e6).toFixed(2)}MB/s)`}`,
+                }),
             });
             return undefined;
           },
@@ -154,8 +192,12 @@ export const instanceRoutes = (router: Router, parts: InstanceRouteParts): void 
           project: request.project,
           resources: { instances: wanted.map((one) => resourceUrl(['instances', one.name], { project: one.project })) },
           run: async () => {
-            const outcomes = await Promise.allSettled(wanted.map((one) => act(one, state.action, state.force, state.timeout)));
-            const failures = outcomes.flatMap((outcome, at) => (outcome.status === 'rejected' ? [`${wanted[at]?.name}: ${outcome.reason}`] : []));
+            const outcomes = await Promise.allSettled(
+              wanted.map((one) => act(one, state.action, state.force, state.timeout)),
+            );
+            const failures = outcomes.flatMap((outcome, at) =>
+              outcome.status === 'rejected' ? [`${wanted[at]?.name}: ${outcome.reason}`] : [],
+            );
             if (failures.length > 0) throw badRequest(failures.join('; '));
             return undefined;
           },
@@ -165,7 +207,10 @@ export const instanceRoutes = (router: Router, parts: InstanceRouteParts): void 
 
     router.on('GET', `${base}/:name`, async (request) => {
       const instance = await get(request);
-      return sync(recursionOf(request) > 0 ? await full(instance) : renderInstance(instance, instances.runOf(instance)), editableInstance(instance));
+      return sync(
+        recursionOf(request) > 0 ? await full(instance) : renderInstance(instance, instances.runOf(instance)),
+        editableInstance(instance),
+      );
     });
 
     router.on('PUT', `${base}/:name`, async (request) => {
@@ -263,4 +308,3 @@ export const instanceRoutes = (router: Router, parts: InstanceRouteParts): void 
     });
   }
 };
-

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import { checkName, instanceUrl } from '@lxd-ts/api';
 import {
   type Attachment,
   badRequest,
-  changedKeys,
   type Config,
+  changedKeys,
   conflict,
   findKey,
   type InstanceType,
@@ -14,13 +15,12 @@ import {
 } from '@lxd-ts/driver-kit';
 import type { Logger } from 'pino';
 import { instanceKeys } from '../config/instance-keys.ts';
-import { checkName, instanceUrl } from '@lxd-ts/api';
 import type { Locks } from '../core/locks.ts';
 import { type DeviceManager, requireRootDisk } from '../devices/manager.ts';
 import type { Events } from '../events/bus.ts';
-import { checkInstanceConfig, withServerKeys } from './config.ts';
 import { saveAttachments } from './attachments.ts';
-import { type Devices, expand, handleOf, type Instance,  lockKey, rootDisk } from './instance.ts';
+import { checkInstanceConfig, withServerKeys } from './config.ts';
+import { type Devices, expand, handleOf, type Instance, lockKey, rootDisk } from './instance.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Run, Runs } from './running.ts';
 import type { InstanceChange, InstanceStore } from './store.ts';
@@ -60,7 +60,10 @@ interface Parts {
   readonly events: Events;
   readonly log: Logger;
   /** Profile parts of a project by name, for the expansion of a change. */
-  readonly profiles: (project: string, names: readonly string[]) => Promise<readonly { config: Config; devices: Devices }[]>;
+  readonly profiles: (
+    project: string,
+    names: readonly string[],
+  ) => Promise<readonly { config: Config; devices: Devices }[]>;
   /** `<LXD_DIR>/devices`. */
   readonly devicesDirectory: string;
   /** Removes files kept for an instance outside its volume: logs, backups. */
@@ -83,7 +86,10 @@ export const createInstanceService = (parts: Parts): InstanceService => {
     const idmap = await lifecycle.idmapOf(after);
     const detach = async (instance: Instance, name: string, config: Config): Promise<void> => {
       const device = { name, config };
-      const [own, others] = [run.attachments.filter((one) => one.device === name), run.attachments.filter((one) => one.device !== name)];
+      const [own, others] = [
+        run.attachments.filter((one) => one.device === name),
+        run.attachments.filter((one) => one.device !== name),
+      ];
       for (const attachment of own) await run.running.detach(attachment);
       await keepAttachments(run, instance, others);
       await store.setConfig(instance.id, await devices.stopOne(instance, device));
@@ -103,8 +109,15 @@ export const createInstanceService = (parts: Parts): InstanceService => {
       const old = was[name];
       const next = is[name];
       if (isDeepStrictEqual(old, next) || isRoot(old) || isRoot(next)) continue;
-      if (old && next && old['type'] === next['type'] && (await devices.updateOne(after, { name, config: next }, old, run.running.pid))) {
-        undo.add(`change device ${name} back`, () => devices.updateOne(before, { name, config: old }, next, run.running.pid));
+      if (
+        old &&
+        next &&
+        old['type'] === next['type'] &&
+        (await devices.updateOne(after, { name, config: next }, old, run.running.pid))
+      ) {
+        undo.add(`change device ${name} back`, () =>
+          devices.updateOne(before, { name, config: old }, next, run.running.pid),
+        );
         continue;
       }
       if (old) {
@@ -122,9 +135,13 @@ export const createInstanceService = (parts: Parts): InstanceService => {
     const oldRoot = rootDisk(before.expanded.devices);
     const newRoot = requireRootDisk(after.expanded.devices);
     if (oldRoot && oldRoot.config['pool'] !== newRoot.config['pool']) {
-      throw badRequest(`The pool of the root disk cannot be changed from "${oldRoot.config['pool']}" here: move the instance (lxc move --storage)`);
+      throw badRequest(
+        `The pool of the root disk cannot be changed from "${oldRoot.config['pool']}" here: move the instance (lxc move --storage)`,
+      );
     }
-    await using undo = new UndoStack((what, error) => log.error({ err: error, instance: before.name }, `Could not undo: ${what}`));
+    await using undo = new UndoStack((what, error) =>
+      log.error({ err: error, instance: before.name }, `Could not undo: ${what}`),
+    );
     if (oldRoot && oldRoot.config['size'] !== newRoot.config['size']) {
       undo.add('restore the size of the root disk', () => volumes.resize(before, oldRoot.config));
       await volumes.resize(after, newRoot.config);
@@ -179,7 +196,9 @@ export const createInstanceService = (parts: Parts): InstanceService => {
       using _lock = locks.hold(lockKey(instance), 'rename');
       if (runs.get(instance)) throw badRequest('Renaming of a running instance is not allowed: stop it first');
       if (await store.find(instance.project, name)) throw conflict(`Name "${name}" already in use`);
-      await using undo = new UndoStack((what, error) => log.error({ err: error, instance: instance.name }, `Could not undo: ${what}`));
+      await using undo = new UndoStack((what, error) =>
+        log.error({ err: error, instance: instance.name }, `Could not undo: ${what}`),
+      );
       await store.rename(instance, name);
       undo.add('rename the row back', () => store.rename(instance, instance.name));
       await volumes.rename(instance, name);
@@ -193,7 +212,8 @@ export const createInstanceService = (parts: Parts): InstanceService => {
       using _lock = locks.hold(lockKey(instance), 'delete');
       const current = await store.get(instance.project, instance.name);
       if (runs.get(current)) throw badRequest('The instance is currently running, stop it first or use --force');
-      if (isTrue(current.expanded.config['security.protection.delete'])) throw badRequest('Instance is protected (security.protection.delete)');
+      if (isTrue(current.expanded.config['security.protection.delete']))
+        throw badRequest('Instance is protected (security.protection.delete)');
       await remove(current);
       events.lifecycle('instance-deleted', instanceUrl(current.name), current.project);
     },

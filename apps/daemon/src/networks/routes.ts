@@ -23,7 +23,11 @@ export const networkRoutes = (router: Router, networks: NetworkService, usedBy: 
 
   router.on('GET', '/1.0/networks', async (request) => {
     const all = await networks.list(request.project);
-    return sync(recursionOf(request) > 0 ? await Promise.all(all.map(render)) : all.map(({ name, project }) => resourceUrl(['networks', name], { project })));
+    return sync(
+      recursionOf(request) > 0
+        ? await Promise.all(all.map(render))
+        : all.map(({ name, project }) => resourceUrl(['networks', name], { project })),
+    );
   });
 
   router.on('POST', '/1.0/networks', async (request) => {

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
+import { checkName, networkUrl } from '@lxd-ts/api';
 import {
-  changedKeys,
   type Config,
   type ConfigKey,
+  changedKeys,
   conflict,
   type DeviceContext,
   type Network,
@@ -16,7 +17,6 @@ import {
 import type { Logger } from 'pino';
 import type { Directories } from '../core/directories.ts';
 import type { Locks } from '../core/locks.ts';
-import { checkName, networkUrl } from '@lxd-ts/api';
 import type { Drivers } from '../drivers/registry.ts';
 import type { Events } from '../events/bus.ts';
 import { checkIfMatch } from '../http/etag.ts';
@@ -37,7 +37,12 @@ export interface NetworkService {
   /** The live network. @throws LxdError not-found */
   open(project: string, name: string): Network;
   create(network: { name: string; project: string; type: string; description: string; config: Config }): Promise<void>;
-  update(project: string, name: string, change: { description: string; config: Config }, ifMatch: string | undefined): Promise<void>;
+  update(
+    project: string,
+    name: string,
+    change: { description: string; config: Config },
+    ifMatch: string | undefined,
+  ): Promise<void>;
   rename(project: string, name: string, to: string): Promise<void>;
   delete(project: string, name: string): Promise<void>;
   /** For NIC devices. @throws LxdError not-found */
@@ -71,7 +76,12 @@ const userKeys: ConfigKey = { key: 'user.*', type: 'string', description: 'Free-
 export const networkKeys = (driver: NetworkDriver): readonly ConfigKey[] => [...driver.config, userKeys];
 
 /** The user-editable part of a network, of which its ETag is made. */
-export const editableNetwork = ({ description, config, type, name }: Pick<StoredNetwork, 'description' | 'config' | 'type' | 'name'>) => ({
+export const editableNetwork = ({
+  description,
+  config,
+  type,
+  name,
+}: Pick<StoredNetwork, 'description' | 'config' | 'type' | 'name'>) => ({
   name,
   type,
   description,
@@ -85,7 +95,10 @@ export const createNetworkService = (parts: Parts): NetworkService => {
   const { store, drivers, directories, locks, events, log } = parts;
   const live = new Map<string, Live>();
 
-  const openNetwork = (driver: NetworkDriver, { name, project, config }: Pick<StoredNetwork, 'name' | 'project' | 'config'>): Network =>
+  const openNetwork = (
+    driver: NetworkDriver,
+    { name, project, config }: Pick<StoredNetwork, 'name' | 'project' | 'config'>,
+  ): Network =>
     driver.open({ name, project, config, directory: join(directories.networks, name), logs: directories.logs });
 
   const requireLive = (name: string): Live => {
@@ -133,7 +146,12 @@ export const createNetworkService = (parts: Parts): NetworkService => {
               return;
             }
             const reservations = await parts.reservations(stored.project, stored.name);
-            const entry = { stored, driver, network, reservations: new Map(reservations.map((one) => [ownerKey(one), one])) };
+            const entry = {
+              stored,
+              driver,
+              network,
+              reservations: new Map(reservations.map((one) => [ownerKey(one), one])),
+            };
             live.set(stored.name, entry);
             await network.start();
             await applyReservations(entry);
@@ -156,8 +174,13 @@ export const createNetworkService = (parts: Parts): NetworkService => {
       validateConfig(networkKeys(driver), given, 'network');
       const filled = await driver.fill(name, given, environment);
       check(driver, name, filled);
-      await using undo = new UndoStack((what, error) => log.error({ err: error, network: name }, `Could not undo: ${what}`));
-      const stored = await store.insert({ name, project, type: driver.name, description, config: filled }, driver.features.memberConfig);
+      await using undo = new UndoStack((what, error) =>
+        log.error({ err: error, network: name }, `Could not undo: ${what}`),
+      );
+      const stored = await store.insert(
+        { name, project, type: driver.name, description, config: filled },
+        driver.features.memberConfig,
+      );
       undo.add('remove the row', () => store.delete(stored));
       const network = openNetwork(driver, stored);
       await network.create();
@@ -193,7 +216,9 @@ export const createNetworkService = (parts: Parts): NetworkService => {
       const users = await parts.usedBy(project, name);
       if (users.length > 0) throw conflict('Network is currently in use');
       const entry = requireLive(name);
-      await using undo = new UndoStack((what, error) => log.error({ err: error, network: name }, `Could not undo: ${what}`));
+      await using undo = new UndoStack((what, error) =>
+        log.error({ err: error, network: name }, `Could not undo: ${what}`),
+      );
       await store.rename(stored, to);
       undo.add('rename the row back', () => store.rename(stored, name));
       await entry.network.rename(to);

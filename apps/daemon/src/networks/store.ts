@@ -1,4 +1,16 @@
-import { and, asc, type Database, eq, firstNodeId, insertRow, loadConfigs, type Reader, replaceConfig, schema, type Transaction } from '@lxd-ts/database';
+import {
+  and,
+  asc,
+  type Database,
+  eq,
+  firstNodeId,
+  insertRow,
+  loadConfigs,
+  type Reader,
+  replaceConfig,
+  schema,
+  type Transaction,
+} from '@lxd-ts/database';
 import { type Config, conflict, notFound } from '@lxd-ts/driver-kit';
 import { projectId } from '../projects/store.ts';
 
@@ -31,7 +43,11 @@ export interface NetworkStore {
    * @throws LxdError conflict
    */
   insert(network: Omit<StoredNetwork, 'id' | 'state'>, memberKeys: readonly string[]): Promise<StoredNetwork>;
-  update(network: StoredNetwork, change: { description: string; config: Config }, memberKeys: readonly string[]): Promise<void>;
+  update(
+    network: StoredNetwork,
+    change: { description: string; config: Config },
+    memberKeys: readonly string[],
+  ): Promise<void>;
   markCreated(network: StoredNetwork): Promise<void>;
   rename(network: StoredNetwork, name: string): Promise<void>;
   delete(network: StoredNetwork): Promise<void>;
@@ -51,8 +67,16 @@ const listIn = async (tx: Reader, where: { project?: string; name?: string }): P
       ),
     )
     .orderBy(asc(networks.name));
-  const shared = await loadConfigs(tx, networksConfig, rows.map((row) => row.network.id));
-  const own = await loadConfigs(tx, networksNodesConfig, rows.map((row) => row.node.id));
+  const shared = await loadConfigs(
+    tx,
+    networksConfig,
+    rows.map((row) => row.network.id),
+  );
+  const own = await loadConfigs(
+    tx,
+    networksNodesConfig,
+    rows.map((row) => row.node.id),
+  );
   return rows.map(({ network, node, project }) => ({
     id: network.id,
     name: network.name,
@@ -64,9 +88,15 @@ const listIn = async (tx: Reader, where: { project?: string; name?: string }): P
   }));
 };
 
-const writeConfig = async (tx: Transaction, id: number, config: Config, memberKeys: readonly string[]): Promise<void> => {
+const writeConfig = async (
+  tx: Transaction,
+  id: number,
+  config: Config,
+  memberKeys: readonly string[],
+): Promise<void> => {
   const isOwn = (key: string): boolean => memberKeys.includes(key);
-  const pick = (own: boolean): Config => Object.fromEntries(Object.entries(config).filter(([key]) => isOwn(key) === own));
+  const pick = (own: boolean): Config =>
+    Object.fromEntries(Object.entries(config).filter(([key]) => isOwn(key) === own));
   await replaceConfig(tx, networksConfig, id, pick(false));
   const [node] = await tx.select({ id: networksNodes.id }).from(networksNodes).where(eq(networksNodes.networkId, id));
   if (node) await replaceConfig(tx, networksNodesConfig, node.id, pick(true));
@@ -93,7 +123,13 @@ export const createNetworkStore = (database: Database): NetworkStore => {
         const key = { project: network.project, name: network.name };
         if ((await listIn(tx, key)).length > 0) throw conflict(`The network "${network.name}" already exists`);
         const { name, type, description } = network;
-        const id = await insertRow(tx, networks, { name, type, description, projectId: await projectId(tx, network.project), state: 'pending' });
+        const id = await insertRow(tx, networks, {
+          name,
+          type,
+          description,
+          projectId: await projectId(tx, network.project),
+          state: 'pending',
+        });
         await insertRow(tx, networksNodes, { networkId: id, nodeId: member, state: 'pending' });
         await writeConfig(tx, id, network.config, memberKeys);
         const [inserted] = await listIn(tx, key);

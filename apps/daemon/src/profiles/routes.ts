@@ -1,9 +1,7 @@
-import { profilePost, profilePut, profilesPost } from '@lxd-ts/api';
-import { patchOf } from '@lxd-ts/api';
+import { patchOf, profilePost, profilePut, profilesPost, resourceUrl } from '@lxd-ts/api';
 import { created, done, sync } from '../http/reply.ts';
 import { json, param, recursionOf } from '../http/request.ts';
 import type { Router } from '../http/router.ts';
-import { resourceUrl } from '@lxd-ts/api';
 import { editableProfile, type ProfileService } from './service.ts';
 import type { Profile } from './store.ts';
 
@@ -18,7 +16,11 @@ const render = ({ config, description, devices, name, instances }: Profile) => (
 export const profileRoutes = (router: Router, profiles: ProfileService): void => {
   router.on('GET', '/1.0/profiles', async (request) => {
     const all = await profiles.list(request.query.get('all-projects') === 'true' ? undefined : request.project);
-    return sync(recursionOf(request) > 0 ? all.map(render) : all.map(({ name, project }) => resourceUrl(['profiles', name], { project })));
+    return sync(
+      recursionOf(request) > 0
+        ? all.map(render)
+        : all.map(({ name, project }) => resourceUrl(['profiles', name], { project })),
+    );
   });
 
   router.on('POST', '/1.0/profiles', async (request) => {
@@ -38,7 +40,12 @@ export const profileRoutes = (router: Router, profiles: ProfileService): void =>
   });
 
   router.on('PATCH', '/1.0/profiles/:name', async (request) => {
-    await profiles.patch(request.project, param(request, 'name'), await json(request, patchOf(profilePut)), request.ifMatch);
+    await profiles.patch(
+      request.project,
+      param(request, 'name'),
+      await json(request, patchOf(profilePut)),
+      request.ifMatch,
+    );
     return done();
   });
 

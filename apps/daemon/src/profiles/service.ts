@@ -17,7 +17,12 @@ export interface ProfileService {
    */
   update(project: string, name: string, content: ProfileContent, ifMatch: string | undefined): Promise<void>;
   /** Changes the fields given. */
-  patch(project: string, name: string, change: { [Field in keyof ProfilePut]?: ProfilePut[Field] | undefined }, ifMatch: string | undefined): Promise<void>;
+  patch(
+    project: string,
+    name: string,
+    change: { [Field in keyof ProfilePut]?: ProfilePut[Field] | undefined },
+    ifMatch: string | undefined,
+  ): Promise<void>;
   rename(project: string, name: string, to: string): Promise<void>;
   delete(project: string, name: string): Promise<void>;
 }
@@ -31,7 +36,11 @@ interface Parts {
 }
 
 /** The user-editable part of a profile, of which its ETag is made. */
-export const editableProfile = ({ description, config, devices }: ProfileContent): ProfileContent => ({ description, config, devices });
+export const editableProfile = ({ description, config, devices }: ProfileContent): ProfileContent => ({
+  description,
+  config,
+  devices,
+});
 
 export const createProfileService = ({ store, devices, events, apply }: Parts): ProfileService => {
   const check = (project: string, content: ProfileContent): ProfileContent => {
@@ -93,7 +102,9 @@ export const createProfileService = ({ store, devices, events, apply }: Parts): 
       if (name === 'default') throw badRequest('The "default" profile cannot be deleted');
       const profile = await store.get(project, name);
       if (profile.instances.length > 0) {
-        throw conflict(`Profile "${name}" is currently in use by: ${profile.instances.map((one) => one.name).join(', ')}`);
+        throw conflict(
+          `Profile "${name}" is currently in use by: ${profile.instances.map((one) => one.name).join(', ')}`,
+        );
       }
       await store.delete(profile);
       events.lifecycle('profile-deleted', profileUrl(name), project);

@@ -1,11 +1,10 @@
-import { patchOf, projectPut } from '@lxd-ts/api';
+import { patchOf, projectPut, resourceUrl } from '@lxd-ts/api';
 import { type Config, type ConfigKey, validateConfig, withoutEmpty } from '@lxd-ts/driver-kit';
 import type { Events } from '../events/bus.ts';
 import { checkIfMatch } from '../http/etag.ts';
 import { done, sync } from '../http/reply.ts';
 import { json, param, recursionOf } from '../http/request.ts';
 import type { Router } from '../http/router.ts';
-import { resourceUrl } from '@lxd-ts/api';
 import type { Project, ProjectStore } from './store.ts';
 
 /** Keys that can be changed in the default project: it always has every feature. */
@@ -22,9 +21,18 @@ export const projectRoutes = (
   events: Events,
   usedBy: (project: string) => Promise<readonly string[]>,
 ): void => {
-  const render = async ({ name, description, config }: Project) => ({ config, description, name, used_by: await usedBy(name) });
+  const render = async ({ name, description, config }: Project) => ({
+    config,
+    description,
+    name,
+    used_by: await usedBy(name),
+  });
 
-  const write = async (project: Project, change: { description: string; config: Config }, ifMatch: string | undefined) => {
+  const write = async (
+    project: Project,
+    change: { description: string; config: Config },
+    ifMatch: string | undefined,
+  ) => {
     checkIfMatch(ifMatch, editable(project));
     const config = withoutEmpty(change.config);
     validateConfig(defaultProjectKeys, config, 'project');
@@ -34,8 +42,14 @@ export const projectRoutes = (
   };
 
   router.on('GET', '/1.0/projects', async (request) => {
-    const all = (await projects.list()).filter(({ name }) => !request.identity.projects || request.identity.projects.includes(name));
-    return sync(recursionOf(request) > 0 ? await Promise.all(all.map(render)) : all.map(({ name }) => resourceUrl(['projects', name])));
+    const all = (await projects.list()).filter(
+      ({ name }) => !request.identity.projects || request.identity.projects.includes(name),
+    );
+    return sync(
+      recursionOf(request) > 0
+        ? await Promise.all(all.map(render))
+        : all.map(({ name }) => resourceUrl(['projects', name])),
+    );
   });
 
   router.on('GET', '/1.0/projects/:name', async (request) => {
@@ -46,7 +60,8 @@ export const projectRoutes = (
   router.on(
     'PUT',
     '/1.0/projects/:name',
-    async (request) => write(await projects.get(param(request, 'name')), await json(request, projectPut), request.ifMatch),
+    async (request) =>
+      write(await projects.get(param(request, 'name')), await json(request, projectPut), request.ifMatch),
     'admin',
   );
 
@@ -56,7 +71,11 @@ export const projectRoutes = (
     async (request) => {
       const project = await projects.get(param(request, 'name'));
       const change = await json(request, patchOf(projectPut));
-      return write(project, { description: change.description ?? project.description, config: { ...project.config, ...change.config } }, request.ifMatch);
+      return write(
+        project,
+        { description: change.description ?? project.description, config: { ...project.config, ...change.config } },
+        request.ifMatch,
+      );
     },
     'admin',
   );

@@ -6,9 +6,7 @@ import { type Identity, isAdmin, isTrusted } from '../http/identity.ts';
 import type { KeyPair } from './certificate.ts';
 import { servedExtensions } from './extensions.ts';
 import type { Settings } from './settings.ts';
-
-/** The version of the API and program this daemon stands for. */
-export const serverVersion = '5.15';
+import { serverVersion } from './version.ts';
 
 interface Parts {
   readonly host: HostFacts;
@@ -37,7 +35,10 @@ export const createServerInfo = (parts: Parts): ServerInfo => {
   const shownConfig = (): Record<string, unknown> => {
     const config: Config = settings.all();
     return Object.fromEntries(
-      Object.entries(config).map(([key, value]) => [key, serverKeys.find((declared) => declared.key === key)?.hidden ? true : value]),
+      Object.entries(config).map(([key, value]) => [
+        key,
+        serverKeys.find((declared) => declared.key === key)?.hidden ? true : value,
+      ]),
     );
   };
 
@@ -87,7 +88,11 @@ export const createServerInfo = (parts: Parts): ServerInfo => {
           server_version: serverVersion,
           storage: used.map(({ driver }) => driver.name).join(' | '),
           storage_version: used.map(({ version }) => version).join(' | '),
-          storage_supported_drivers: storage.map(({ driver, version }) => ({ Name: driver.name, Version: version, Remote: driver.features.remote })),
+          storage_supported_drivers: storage.map(({ driver, version }) => ({
+            Name: driver.name,
+            Version: version,
+            Remote: driver.features.remote,
+          })),
         },
       };
     },

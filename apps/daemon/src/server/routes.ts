@@ -12,7 +12,12 @@ export const serverRoutes = (router: Router, info: ServerInfo, settings: Setting
   const restoreSecrets = (config: Readonly<Record<string, string>>): Record<string, string> => {
     const shown = info.shownConfig();
     const stored = settings.all();
-    return Object.fromEntries(Object.entries(config).map(([key, value]) => [key, shown[key] === true && value === 'true' ? (stored[key] ?? value) : value]));
+    return Object.fromEntries(
+      Object.entries(config).map(([key, value]) => [
+        key,
+        shown[key] === true && value === 'true' ? (stored[key] ?? value) : value,
+      ]),
+    );
   };
 
   const write = async (request: ApiRequest, config: Record<string, string>) => {
@@ -22,8 +27,14 @@ export const serverRoutes = (router: Router, info: ServerInfo, settings: Setting
     return done();
   };
 
+  router.on('GET', '/internal/ready', () => done());
   router.on('GET', '/', () => sync(['/1.0']), 'public');
-  router.on('GET', '/1.0', async (request) => sync(await info.render(request.identity, request.project), info.shownConfig()), 'public');
+  router.on(
+    'GET',
+    '/1.0',
+    async (request) => sync(await info.render(request.identity, request.project), info.shownConfig()),
+    'public',
+  );
   router.on('PUT', '/1.0', async (request) => write(request, (await json(request, serverPut)).config), 'admin');
   router.on(
     'PATCH',

@@ -1,5 +1,5 @@
 import { type Database, loadServerConfig, localSchema, patchServerConfig, schema } from '@lxd-ts/database';
-import { changedKeys, type Config, findKey, validateConfig, withoutEmpty } from '@lxd-ts/driver-kit';
+import { type Config, changedKeys, findKey, validateConfig, withoutEmpty } from '@lxd-ts/driver-kit';
 import { serverKeys } from '../config/server-keys.ts';
 
 /** Called with the new configuration before it is stored; throws to refuse. The result undoes what it did. */

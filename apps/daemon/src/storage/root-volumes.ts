@@ -1,6 +1,15 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { badRequest, type Config, type Fill, type MountedVolume, parseSize, UndoStack, type Volume, type Work } from '@lxd-ts/driver-kit';
+import {
+  badRequest,
+  type Config,
+  type Fill,
+  type MountedVolume,
+  parseSize,
+  UndoStack,
+  type Volume,
+  type Work,
+} from '@lxd-ts/driver-kit';
 import type { Logger } from 'pino';
 import { requireRootDisk } from '../devices/manager.ts';
 import type { Instance } from '../instances/instance.ts';
@@ -14,7 +23,12 @@ export type RootSource =
   /** An image: unpacked once per pool where the driver clones, else each time. */
   | { readonly kind: 'image'; readonly fingerprint: string; readonly unpack: Fill }
   /** A volume of this server: an instance's or a snapshot of it, in any pool. */
-  | { readonly kind: 'copy'; readonly instance: Instance; readonly snapshot?: string; readonly snapshots: readonly string[] };
+  | {
+      readonly kind: 'copy';
+      readonly instance: Instance;
+      readonly snapshot?: string;
+      readonly snapshots: readonly string[];
+    };
 
 /** The root volumes of instances: rows, and what stands for them in the pools. */
 export interface RootVolumeService {
@@ -28,7 +42,10 @@ export interface RootVolumeService {
   /** Writes `backup.yaml` into the volume. */
   writeBackupFile(instance: Instance): Promise<void>;
   /** The pool and driver volume of an instance, for snapshots, copies and backups. */
-  locate(instance: Instance, snapshot?: string): Promise<{ open: OpenPool; volume: Volume; row: StoredVolume | undefined }>;
+  locate(
+    instance: Instance,
+    snapshot?: string,
+  ): Promise<{ open: OpenPool; volume: Volume; row: StoredVolume | undefined }>;
 }
 
 interface Parts {
@@ -36,7 +53,12 @@ interface Parts {
   readonly store: VolumeStore;
   readonly log: Logger;
   /** Copies between pools, the generic way. */
-  readonly copyAcross: (target: { open: OpenPool; volume: Volume }, source: { open: OpenPool; volume: Volume }, snapshots: readonly string[], work?: Work) => Promise<void>;
+  readonly copyAcross: (
+    target: { open: OpenPool; volume: Volume },
+    source: { open: OpenPool; volume: Volume },
+    snapshots: readonly string[],
+    work?: Work,
+  ) => Promise<void>;
   /** The image volume of a pool, made on first use. */
   readonly imageVolume: (open: OpenPool, fingerprint: string, unpack: Fill, work?: Work) => Promise<Volume>;
   /** Records that `backup.yaml` holds of an instance. */
@@ -54,7 +76,14 @@ export const volumeDefaults = ({ pool, driver }: Pick<OpenPool, 'pool' | 'driver
     }),
   );
 
-export const createRootVolumes = ({ pools, store, log, copyAcross, imageVolume, backupContent }: Parts): RootVolumeService => {
+export const createRootVolumes = ({
+  pools,
+  store,
+  log,
+  copyAcross,
+  imageVolume,
+  backupContent,
+}: Parts): RootVolumeService => {
   const volumeOf = (instance: Instance, config: Config, snapshot?: string): Volume => ({
     type: instance.type,
     content: instance.type === 'container' ? 'filesystem' : 'block',
@@ -91,7 +120,9 @@ export const createRootVolumes = ({ pools, store, log, copyAcross, imageVolume, 
         throw badRequest(`Storage pool "${pool.name}" (${pool.driver}) cannot hold instances of type ${instance.type}`);
       }
       const config = { ...volumeDefaults(open, instance.type), ...(root['size'] ? { size: root['size'] } : {}) };
-      await using undo = new UndoStack((what, error) => log.error({ err: error, instance: instance.name }, `Could not undo: ${what}`));
+      await using undo = new UndoStack((what, error) =>
+        log.error({ err: error, instance: instance.name }, `Could not undo: ${what}`),
+      );
       const { size: _size, ...stored } = config;
       const row = await store.insert({
         pool: pool.name,
@@ -105,7 +136,8 @@ export const createRootVolumes = ({ pools, store, log, copyAcross, imageVolume, 
       undo.add('remove the row of the volume', () => store.delete(row.id));
       const volume = volumeOf(instance, config);
       undo.add('remove the volume', async () => {
-        for (const snapshot of source.kind === 'copy' ? source.snapshots : []) await storage.deleteSnapshot({ ...volume, snapshot });
+        for (const snapshot of source.kind === 'copy' ? source.snapshots : [])
+          await storage.deleteSnapshot({ ...volume, snapshot });
         await storage.deleteVolume(volume);
       });
       if (source.kind === 'empty') {
@@ -158,7 +190,9 @@ export const createRootVolumes = ({ pools, store, log, copyAcross, imageVolume, 
     async writeBackupFile(instance) {
       const { open, volume, row } = await locate(instance);
       await using mounted = await open.storage.mountVolume(volume);
-      await writeFile(join(mounted.path, 'backup.yaml'), backupFile(await backupContent(instance, open, row)), { mode: 0o400 });
+      await writeFile(join(mounted.path, 'backup.yaml'), backupFile(await backupContent(instance, open, row)), {
+        mode: 0o400,
+      });
     },
   };
   return service;

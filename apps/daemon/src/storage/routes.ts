@@ -33,7 +33,9 @@ export const storageRoutes = (router: Router, { pools, poolStore, events, usersO
 
   router.on('GET', '/1.0/storage-pools', async (request) => {
     const all = await poolStore.list();
-    return sync(recursionOf(request) > 0 ? await Promise.all(all.map(render)) : all.map(({ name }) => storagePoolUrl(name)));
+    return sync(
+      recursionOf(request) > 0 ? await Promise.all(all.map(render)) : all.map(({ name }) => storagePoolUrl(name)),
+    );
   });
 
   router.on(
@@ -73,7 +75,10 @@ export const storageRoutes = (router: Router, { pools, poolStore, events, usersO
       const pool = await poolStore.get(param(request, 'name'));
       checkIfMatch(request.ifMatch, editable(pool));
       const change = await json(request, patchOf(storagePoolPut));
-      await pools.update(pool.name, { description: change.description ?? pool.description, config: { ...pool.config, ...change.config } });
+      await pools.update(pool.name, {
+        description: change.description ?? pool.description,
+        config: { ...pool.config, ...change.config },
+      });
       events.lifecycle('storage-pool-updated', storagePoolUrl(pool.name));
       return done();
     },

@@ -1,0 +1,23 @@
+/** The program `lxd`: the daemon when no subcommand is given, and the commands that administer it. */
+import { defineCommand, runMain } from 'citty';
+import { daemonArgs } from './commands/daemon-args.ts';
+
+const wantedNode = 22;
+const [major] = process.versions.node.split('.');
+if (Number(major) < wantedNode) {
+  process.stderr.write(`Error: lxd needs Node ${wantedNode} or newer; this is ${process.version}\n`);
+  process.exit(1);
+}
+
+const main = defineCommand({
+  meta: { name: 'lxd', version: '5.15', description: 'The LXD container manager (daemon)' },
+  args: daemonArgs,
+  subCommands: {
+    daemon: () => import('./commands/daemon.ts').then((module) => module.daemonCommand),
+    version: () => import('./commands/version.ts').then((module) => module.versionCommand),
+    waitready: () => import('./commands/waitready.ts').then((module) => module.waitreadyCommand),
+  },
+  default: 'daemon',
+});
+
+await runMain(main);

@@ -1,0 +1,2 @@
+/** The version of LXD this daemon stands for: its API and its words. */
+export const serverVersion = '5.15';
