@@ -9,15 +9,14 @@ export interface ErrnoError extends Error {
   path?: string;
 }
 
-/** Linux's own error numbers that Node's table leaves out (asm-generic/errno.h). */
-const linuxOnly: Record<number, readonly [code: string, text: string]> = {
-  5: ['EIO', 'input/output error'],
-  43: ['EIDRM', 'identifier removed'],
-  61: ['ENODATA', 'no data available'],
-  95: ['EOPNOTSUPP', 'operation not supported'],
-  122: ['EDQUOT', 'disk quota exceeded'],
-  123: ['ENOMEDIUM', 'no medium found'],
-};
+const names = new Map(Object.entries(koffi.os.errno).map(([name, errno]) => [errno, name]));
+const strerror: (errno: number) => string = koffi.load(null).func('const char *strerror(int)');
+
+function describe(errno: number): readonly [code: string, text: string] {
+  // Node's table lacks many, and calls this one by a name that Linux documents do not use.
+  const known = names.get(errno) === 'EOPNOTSUPP' ? undefined : getSystemErrorMap().get(-errno);
+  return known ?? [names.get(errno) ?? `E${errno}`, strerror(errno).toLowerCase()];
+}
 
 /**
  * Makes the error of a failed system call.
@@ -26,7 +25,7 @@ const linuxOnly: Record<number, readonly [code: string, text: string]> = {
  * @param path what it was applied to, for the message
  */
 export function errnoError(errno: number, syscall: string, path?: string): ErrnoError {
-  const [code, text] = linuxOnly[errno] ?? getSystemErrorMap().get(-errno) ?? [`E${errno}`, `system error ${errno}`];
+  const [code, text] = describe(errno);
   const error = new Error(`${code}: ${text}, ${syscall}${path === undefined ? '' : ` '${path}'`}`);
   return Object.assign(error, { code, errno: -errno, syscall, ...(path === undefined ? {} : { path }) });
 }

@@ -162,3 +162,14 @@ export const send = wrapped<[fd: number, data: Uint8Array, length: number, flags
 export const recv = wrapped<[fd: number, buffer: Uint8Array, size: number, flags: number]>(
   'long recv(int, void*, size_t, int)',
 );
+/** pidfd_open(2), Linux 5.3: process id, flags; returns an fd. */
+export const pidfdOpen = numbered<[pid: number, flags: number]>('pidfd_open', 434, 'int, unsigned int');
+/** pidfd_send_signal(2), Linux 5.1. */
+export const pidfdSendSignal = numbered<[fd: number, signal: number, info: null, flags: number]>(
+  'pidfd_send_signal',
+  424,
+  'int, int, const void*, unsigned int',
+);
+export const connectCall = wrapped<[fd: number, address: Uint8Array, length: number]>(
+  'int connect(int, const void*, unsigned int)',
+);
