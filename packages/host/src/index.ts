@@ -12,6 +12,7 @@ export * from './idmap-formats.ts';
 export * from './idmapped-mount.ts';
 export * from './ip.ts';
 export * from './lines.ts';
+export * from './loop.ts';
 export * from './mount.ts';
 export { type MountAttribute, type Propagation, setMountAttributes } from './mount-attributes.ts';
 export * from './mount-info.ts';

@@ -173,3 +173,11 @@ export const pidfdSendSignal = numbered<[fd: number, signal: number, info: null,
 export const connectCall = wrapped<[fd: number, address: Uint8Array, length: number]>(
   'int connect(int, const void*, unsigned int)',
 );
+/** ioctl(2) with a buffer that is read, written, or both. */
+export const ioctl = wrapped<[fd: number, request: number, argument: Uint8Array]>(
+  'int ioctl(int, unsigned long, void*)',
+);
+/** ioctl(2) with a plain number. */
+export const ioctlNumber = wrapped<[fd: number, request: number, argument: number]>(
+  'int ioctl(int, unsigned long, long)',
+);
