@@ -26,7 +26,7 @@ export {
 export { type ConsoleResult, sqlConsole } from './console/console.ts';
 export type { StatementResult } from './console/run.ts';
 export { type Connection, maxParameters, type RunResult } from './engine/connection.ts';
-export { type Database, openFile } from './engine/database.ts';
+export type { Database } from './engine/database.ts';
 export {
   DatabaseBusy,
   DatabaseError,
@@ -36,9 +36,8 @@ export {
 } from './engine/errors.ts';
 export { inList, type ListValue, preparedCommand, preparedQuery, stored } from './engine/prepared.ts';
 export type { Reader, Transaction } from './engine/transaction.ts';
-export { migrate, schemaVersion } from './migrate.ts';
-export { type Migration, migrations } from './migrations/index.ts';
-export { type DatabaseKind, type OpenOptions, openDatabase } from './open.ts';
+export { schemaVersion } from './migrate.ts';
+export { type DatabaseKind, type Databases, type OpenOptions, openDatabase, openDatabases } from './open.ts';
 export * from './rows/bulk.ts';
 export * from './rows/config.ts';
 export * from './rows/devices.ts';

@@ -36,9 +36,12 @@ const rebuild: Migration = {
 const wrong: Migration = { name: 'wrong', sql: `UPDATE pool SET name = 'changed'; INSERT INTO nowhere VALUES (1);` };
 const dangling: Migration = { name: 'dangling', sql: 'DELETE FROM pool;' };
 
-const migrated = async (list: readonly Migration[]): Promise<{ from: number; to: number }> => {
+/** Migrates as one start of a program that knows these migrations does; gives the version before and after. */
+const migrated = async (list: readonly Migration[]): Promise<[number, number]> => {
   await using db = openFile(file);
-  return migrate(db, list);
+  const before = await schemaVersion(db);
+  await migrate(directory.path, [{ db, migrations: list }]);
+  return [before, await schemaVersion(db)];
 };
 const values = (sql: string, at = file): unknown[] => {
   const raw = new BetterSqlite(at, { readonly: true });
@@ -51,15 +54,15 @@ const values = (sql: string, at = file): unknown[] => {
 
 describe('[01.38] migrations', () => {
   it('make a new database, without a copy, and are not run again', async () => {
-    expect(await migrated([first])).toEqual({ from: 0, to: 1 });
-    expect(await migrated([first])).toEqual({ from: 1, to: 1 });
+    expect(await migrated([first])).toEqual([0, 1]);
+    expect(await migrated([first])).toEqual([1, 1]);
     expect(values('SELECT name FROM schema')).toEqual(['first']);
     expect(existsSync(`${file}.bak`)).toBe(false);
   });
 
-  it('[01.39 09.DMN-01] copy a database beside it before they change it', async () => {
+  it('[01.39 09.DMN-01 09.DBG-04] copy a database beside it before they change it', async () => {
     await migrated([first]);
-    expect(await migrated([first, rebuild])).toEqual({ from: 1, to: 2 });
+    expect(await migrated([first, rebuild])).toEqual([1, 2]);
     expect(values('SELECT name FROM schema ORDER BY version')).toEqual(['first', 'rebuild']);
     expect(values('SELECT name FROM schema', `${file}.bak`)).toEqual(['first']);
     expect(values('SELECT name FROM pool', `${file}.bak`)).toEqual(['a']);
@@ -88,17 +91,42 @@ describe('[01.38] migrations', () => {
       expect(values('SELECT name FROM schema ORDER BY version')).toEqual(['first', 'rebuild']);
       expect(values('SELECT name FROM pool')).toEqual(['a']);
       await using db = openFile(file);
-      expect(await db.exclusive(async (connection) => schemaVersion(connection))).toBe(2);
+      expect(await schemaVersion(db)).toBe(2);
       expect(await db.exclusive(async ({ raw }) => raw.pragma('foreign_keys', { simple: true }))).toBe(1);
     },
   );
+
+  it('copy all databases when one is due, and keep those copies when the upgrade is cut short', async () => {
+    const otherFile = join(directory.path, 'other.db');
+    const start = async (list: readonly Migration[], otherList: readonly Migration[]) => {
+      await using db = openFile(file);
+      await using other = openFile(otherFile);
+      await migrate(directory.path, [
+        { db, migrations: list },
+        { db: other, migrations: otherList },
+      ]);
+    };
+    await start([first], [first]);
+    await expect(start([first, rebuild], [first, wrong])).rejects.toThrow('Migration 2 (wrong)');
+    expect(values('SELECT name FROM schema ORDER BY version')).toEqual(['first', 'rebuild']);
+    await start([first, rebuild], [first, rebuild]);
+    for (const at of [file, otherFile]) {
+      expect(values('SELECT name FROM schema ORDER BY version', at)).toEqual(['first', 'rebuild']);
+      expect(values('SELECT name FROM schema', `${at}.bak`)).toEqual(['first']);
+    }
+    const more: Migration = { name: 'more', sql: 'CREATE TABLE more (id INTEGER)' };
+    await start([first, rebuild, more], [first, rebuild]);
+    expect(values('SELECT max(version) FROM schema', `${otherFile}.bak`)).toEqual([2]);
+    await expect(start([first, rebuild, more, more], [first])).rejects.toThrow(/other\.db has schema version 2/);
+    expect(values('SELECT max(version) FROM schema')).toEqual([3]);
+  });
 
   it('[01.40] refuse a database from a newer program, until its copy is put back', async () => {
     await migrated([first]);
     await migrated([first, rebuild]);
     await expect(migrated([first])).rejects.toThrow(/schema version 2, this program knows versions up to 1/);
     writeFileSync(file, readFileSync(`${file}.bak`));
-    expect(await migrated([first])).toEqual({ from: 1, to: 1 });
+    expect(await migrated([first])).toEqual([1, 1]);
   });
 });
 
@@ -133,7 +161,7 @@ describe('the released migrations', () => {
     for (const sql of await generateSQLiteMigration(empty, await generateSQLiteDrizzleJson(schema))) wanted.exec(sql);
     expect(structure(wanted).length).toBeGreaterThan(1);
     expect(await db.exclusive(async ({ raw }) => structure(raw))).toEqual(structure(wanted));
-    expect(await db.exclusive(async (connection) => schemaVersion(connection))).toBe(migrations[kind].length);
+    expect(await schemaVersion(db)).toBe(migrations[kind].length);
   });
 
   it('declare nothing but INTEGER and TEXT columns, for the sake of dqlite', async () => {

@@ -1,10 +1,17 @@
-/** Brings a database forward to the schema the code knows. */
-import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
+/** Brings databases forward to the schema the code knows. */
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { createEmpty, remove, replace } from './durable.ts';
 import { atomically, type Connection } from './engine/connection.ts';
 import type { Database } from './engine/database.ts';
 import { DatabaseError } from './engine/errors.ts';
 import type { Migration } from './migrations/index.ts';
+
+/** A database and all its migrations, oldest first. */
+export interface Target {
+  readonly db: Database;
+  readonly migrations: readonly Migration[];
+}
 
 const versionTable = `CREATE TABLE IF NOT EXISTS schema (
   version INTEGER PRIMARY KEY NOT NULL,
@@ -12,34 +19,24 @@ const versionTable = `CREATE TABLE IF NOT EXISTS schema (
   applied_date INTEGER NOT NULL
 )`;
 
-/** How many migrations the database has been through; 0 when it is new. */
-export const schemaVersion = ({ raw }: Connection): number => {
-  const known = raw.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema'").get();
-  if (known === undefined) return 0;
-  return raw.prepare<[], number>('SELECT coalesce(max(version), 0) FROM schema').pluck().get() ?? 0;
-};
+/** How many migrations a database has been through; 0 when it is new. */
+export const schemaVersion = (db: Database): Promise<number> =>
+  db.exclusive(async ({ raw }) => {
+    const known = raw.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema'").get();
+    if (known === undefined) return 0;
+    return raw.prepare<[], number>('SELECT coalesce(max(version), 0) FROM schema').pluck().get() ?? 0;
+  });
 
-/** Makes what was written to `path` outlast a power cut. */
-const sync = (path: string): void => {
-  const descriptor = openSync(path, 'r');
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-};
-
-/** Copies the database, as it is now, to `<file>.bak`. An older copy there is replaced once the new one is whole. */
-const backUp = (connection: Connection, file: string): void => {
-  const part = `${file}.bak.part`;
-  rmSync(part, { force: true });
-  // An empty file made first gives the copy its mode: VACUUM INTO accepts one.
-  closeSync(openSync(part, 'wx', 0o600));
-  connection.raw.prepare('VACUUM INTO ?').run(part);
-  sync(part);
-  renameSync(part, `${file}.bak`);
-  sync(dirname(file));
-};
+/** Copies a database, as it is now, to `<file>.bak`. An older copy there is replaced once the new one is whole. */
+const backUp = (db: Database): Promise<void> =>
+  db.exclusive(async ({ raw }) => {
+    const part = `${db.file}.bak.part`;
+    rmSync(part, { force: true });
+    // VACUUM INTO accepts an empty file, and so keeps its mode.
+    createEmpty(part);
+    raw.prepare('VACUUM INTO ?').run(part);
+    replace(`${db.file}.bak`, part);
+  });
 
 /**
  * Runs one migration in a transaction. Foreign keys are checked at its end rather than at each step, so that a table can
@@ -64,26 +61,40 @@ const apply = (connection: Connection, version: number, { name, sql }: Migration
   }
 };
 
+/** @throws DatabaseError when the database is newer than the code */
+const checkedVersion = async ({ db, migrations }: Target): Promise<number> => {
+  const version = await schemaVersion(db);
+  if (version <= migrations.length) return version;
+  throw new DatabaseError(
+    'SQLITE_SCHEMA',
+    `The database ${db.file} has schema version ${version}, this program knows versions up to ${migrations.length}: ` +
+      `use the newer program, or put the copy ${db.file}.bak from before the upgrade in its place`,
+  );
+};
+
 /**
- * Applies the migrations a database has not been through yet, each in a transaction of its own. A database that holds
- * data is first copied to `<file>.bak`.
+ * Applies the migrations that databases have not been through yet, each in a transaction of its own. When one that holds
+ * data is due, all that hold data are first copied to `<file>.bak`: together they are the state to go back to.
  *
- * @returns the versions before and after
- * @throws DatabaseError when the database is newer than the code, or a migration fails: it then stands at the last one
- *   that went through
+ * @param directory - where the file `upgrading` stands meanwhile. An upgrade that was cut short is taken up where it was,
+ *   and the copies from its beginning are kept.
+ * @throws DatabaseError when one is newer than the code, before anything is changed; or when a migration fails: the
+ *   database then stands at the last one that went through
  */
-export const migrate = (db: Database, list: readonly Migration[]): Promise<{ from: number; to: number }> =>
-  db.exclusive(async (connection) => {
-    const from = schemaVersion(connection);
-    const to = list.length;
-    if (from > to) {
-      throw new DatabaseError(
-        'SQLITE_SCHEMA',
-        `The database ${db.file} has schema version ${from}, this program knows versions up to ${to}: ` +
-          `use the newer program, or put the copy ${db.file}.bak from before the upgrade in its place`,
-      );
-    }
-    if (from > 0 && from < to) backUp(connection, db.file);
-    for (const [index, migration] of list.entries()) if (index >= from) apply(connection, index + 1, migration);
-    return { from, to };
-  });
+export const migrate = async (directory: string, targets: readonly Target[]): Promise<void> => {
+  const found = await Promise.all(
+    targets.map(async (target) => ({ ...target, version: await checkedVersion(target) })),
+  );
+  const marker = join(directory, 'upgrading');
+  const upgrade = found.some(({ version, migrations }) => version > 0 && version < migrations.length);
+  if (upgrade && !existsSync(marker)) {
+    for (const { db, version } of found) if (version > 0) await backUp(db);
+    createEmpty(marker);
+  }
+  for (const { db, version, migrations } of found) {
+    await db.exclusive(async (connection) => {
+      for (const [at, migration] of migrations.entries()) if (at >= version) apply(connection, at + 1, migration);
+    });
+  }
+  if (existsSync(marker)) remove(marker);
+};

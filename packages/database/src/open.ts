@@ -10,10 +10,13 @@ import { applyPatch } from './patch.ts';
 export type DatabaseKind = 'local' | 'global';
 
 export interface OpenOptions {
-  /** The directory of the databases, `<LXD_DIR>/database`. Made when it is not there. */
+  /** `<LXD_DIR>/database`; made when it is not there. */
   readonly directory: string;
   readonly kind: DatabaseKind;
 }
+
+/** Both databases of a server. */
+export type Databases = Readonly<Record<DatabaseKind, Database>>;
 
 /** Where the database of a kind is, below the directory of the databases. */
 const place = { local: 'local.db', global: join('global', 'db.bin') };
@@ -25,22 +28,30 @@ const prepareFile = (file: string): void => {
   chmodSync(file, 0o600);
 };
 
-/**
- * Opens a database, and makes or upgrades it first: `patch.<kind>.sql` in the directory is applied, then the migrations
- * that are due, after a copy to `<file>.bak`.
- *
- * @throws DatabaseError when the database is newer than this program, or the patch or a migration fails
- */
-export const openDatabase = async ({ directory, kind }: OpenOptions): Promise<Database> => {
-  const file = join(directory, place[kind]);
-  prepareFile(file);
-  const db = openFile(file);
-  try {
-    await applyPatch(db, join(directory, `patch.${kind}.sql`));
-    await migrate(db, migrations[kind]);
-    return db;
-  } catch (error) {
-    await db.close();
-    throw error;
-  }
+/** Opens the databases of the given kinds, patches and migrates them; closes all when that fails. */
+const open = async <Kind extends DatabaseKind>(directory: string, kinds: readonly Kind[]) => {
+  await using opened = new AsyncDisposableStack();
+  const targets = kinds.map((kind) => {
+    const file = join(directory, place[kind]);
+    prepareFile(file);
+    return { kind, db: opened.use(openFile(file)), migrations: migrations[kind] };
+  });
+  for (const { kind, db } of targets) await applyPatch(db, join(directory, `patch.${kind}.sql`));
+  await migrate(directory, targets);
+  opened.move();
+  // Object.fromEntries forgets which keys went in.
+  return Object.fromEntries(targets.map(({ kind, db }) => [kind, db])) as Record<Kind, Database>;
 };
+
+/**
+ * Opens both databases of a server, and makes or upgrades them first: the operator's `patch.local.sql` and
+ * `patch.global.sql` in the directory are applied, then the migrations that are due, after a copy of both to `<file>.bak`.
+ *
+ * @param directory - `<LXD_DIR>/database`; made when it is not there
+ * @throws DatabaseError when a database is newer than this program, or a patch or a migration fails
+ */
+export const openDatabases = (directory: string): Promise<Databases> => open(directory, ['local', 'global']);
+
+/** Opens one of the databases alone; otherwise like `openDatabases`. */
+export const openDatabase = async ({ directory, kind }: OpenOptions): Promise<Database> =>
+  (await open(directory, [kind]))[kind];

@@ -1,7 +1,8 @@
 /** SQL an operator leaves beside the database to repair it at the next start. */
 import { createHash } from 'node:crypto';
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { runStatements } from './console/run.ts';
+import { remove } from './durable.ts';
 import { atomically, type Connection } from './engine/connection.ts';
 import type { Database } from './engine/database.ts';
 import { DatabaseError } from './engine/errors.ts';
@@ -51,7 +52,7 @@ export const applyPatch = (db: Database, file: string): Promise<boolean> =>
         });
       }
     }
-    rmSync(file);
+    remove(file);
     connection.exec('DROP TABLE applied_patch');
     return true;
   });
