@@ -1,0 +1,104 @@
+import { mkdir, mkdtemp, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { mountsBelow, removeTree, run, unmount } from '@lxd-ts/host';
+import { UndoStack } from '../work.ts';
+
+/** What a test run makes on the host, and takes away at the end, also after failures. */
+export interface TestContext extends AsyncDisposable {
+  /** An empty directory of its own. Loop files, mounts and pools go below it. */
+  readonly directory: string;
+  /** Registers what undoes something; run at the end in reverse order. */
+  defer(what: string, undo: () => Promise<unknown>): void;
+  /** A blank block device of so many bytes: a loop device. */
+  blockDevice(size: number): Promise<string>;
+  /**
+   * A new file system in a loop file, mounted.
+   *
+   * @param options.mkfs - more arguments for `mkfs.<type>`
+   * @param options.mount - mount options, as in fstab(5)
+   * @returns the directory at which it is mounted
+   */
+  fileSystem(
+    type: 'ext4' | 'xfs' | 'btrfs',
+    size: number,
+    options?: { readonly mkfs?: readonly string[]; readonly mount?: string },
+  ): Promise<string>;
+  /**
+   * What is mounted at or below a directory (that of the context), and the loop devices with files in it. Empty when all is
+   * cleared; waits a little for loop devices to go.
+   */
+  leftovers(below?: string): Promise<string[]>;
+}
+
+/** The loop devices whose files lie below a directory. */
+const loopDevicesBelow = async (directory: string): Promise<string[]> => {
+  const devices: string[] = [];
+  for (const name of await readdir('/sys/block')) {
+    if (!name.startsWith('loop')) continue;
+    const file = await readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(() => '');
+    if (file.startsWith(`${directory}/`)) devices.push(`/dev/${name}`);
+  }
+  return devices;
+};
+
+/** Makes a context in a new directory below the system's temporary one. */
+export const testContext = async (name: string): Promise<TestContext> => {
+  const directory = await mkdtemp(join(tmpdir(), `${name}-`));
+  const failures: unknown[] = [];
+  const undo = new UndoStack((what, error) => failures.push(new Error(`${what}: ${error}`, { cause: error })));
+  let count = 0;
+
+  const newFile = async (size: number): Promise<string> => {
+    const file = join(directory, `disk${count++}.img`);
+    await writeFile(file, '');
+    await truncate(file, size);
+    return file;
+  };
+
+  const leftovers = async (below = directory): Promise<string[]> => {
+    const mounts = mountsBelow(below).map(({ target, type, source }) => `${target} (${type} ${source})`);
+    let devices = await loopDevicesBelow(below);
+    // The kernel detaches them shortly after the last user, who may be another program's copy of the mounts.
+    for (const end = Date.now() + 5000; devices.length > 0 && Date.now() < end; await setTimeout(20)) {
+      devices = await loopDevicesBelow(below);
+    }
+    return [...mounts, ...devices];
+  };
+
+  return {
+    directory,
+    leftovers,
+    defer: (what, step) => undo.add(what, step),
+
+    async blockDevice(size) {
+      const file = await newFile(size);
+      const { stdout } = await run(['losetup', '--find', '--show', file], { debianPackage: 'mount' });
+      const device = stdout.trim();
+      undo.add(`detach ${device}`, () => run(['losetup', '--detach', device]));
+      return device;
+    },
+
+    async fileSystem(type, size, options = {}) {
+      const file = await newFile(size);
+      await run([`mkfs.${type}`, '-q', ...(options.mkfs ?? []), file]);
+      const target = join(directory, `mount${count++}`);
+      await mkdir(target);
+      await run(['mount', '-t', type, '-o', ['loop', options.mount].filter(Boolean).join(','), file, target]);
+      undo.add(`unmount ${target}`, () => unmount(target));
+      return target;
+    },
+
+    async [Symbol.asyncDispose]() {
+      await undo[Symbol.asyncDispose]();
+      const left = await leftovers();
+      for (const { target } of mountsBelow(directory)) await unmount(target, { lazy: true });
+      for (const device of await loopDevicesBelow(directory)) await run(['losetup', '--detach', device]);
+      await removeTree(directory);
+      if (left.length > 0) failures.push(new Error(`left behind: ${left.join(', ')}`));
+      if (failures.length > 0)
+        throw new AggregateError(failures, `Cleaning up failed: ${failures.map(String).join('; ')}`);
+    },
+  };
+};

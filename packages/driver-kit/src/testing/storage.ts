@@ -1,0 +1,124 @@
+/**
+ * The conformance suite of storage drivers. One call, in a file that vitest runs as root, checks with real pools that a driver
+ * does what `storage/contract.ts` says.
+ *
+ * @example
+ * import { storageConformance } from '@lxd-ts/driver-kit/testing';
+ * storageConformance({ driver: overlay, pools: [{ title: 'in the default location' }] });
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { PoolSpec, StoragePool } from '../storage/contract.ts';
+import { type TestContext, testContext } from './context.ts';
+import { copyTests } from './storage/copies.ts';
+import { diskTests } from './storage/disks.ts';
+import { discard, fileFill, inSnapshot, listed, readIn } from './storage/helpers.ts';
+import { limitTests } from './storage/limits.ts';
+import { poolTests } from './storage/pools.ts';
+import { snapshotTests } from './storage/snapshots.ts';
+import { newVolume, type PoolForm, type StorageConformanceOptions, specIn } from './storage/suite.ts';
+import { transferTests } from './storage/transfer.ts';
+import { volumeTests } from './storage/volumes.ts';
+
+export type { PoolForm, StorageConformanceOptions } from './storage/suite.ts';
+
+/** Makes a pool of a form; it is deleted with the context, unless a test has done so. */
+const makePool = async (
+  { driver }: StorageConformanceOptions,
+  form: PoolForm,
+  context: TestContext,
+  name: string,
+): Promise<{ spec: PoolSpec; pool: StoragePool }> => {
+  const home = (await form.home?.(context)) ?? join(context.directory, 'home');
+  await mkdir(home, { recursive: true });
+  const asked = specIn(home, name, (await form.config?.(context)) ?? {});
+  const spec = { ...asked, config: await driver.create(asked) };
+  return { spec, pool: await driver.open(spec) };
+};
+
+const describeForm = (options: StorageConformanceOptions, form: PoolForm): void => {
+  const { driver } = options;
+  const title = form.skip === undefined ? form.title : `${form.title} (${form.skip})`;
+  describe.skipIf(form.skip !== undefined)(title, () => {
+    let context: TestContext | undefined;
+    let made: { spec: PoolSpec; pool: StoragePool } | undefined;
+    const ready = (): { spec: PoolSpec; pool: StoragePool } => {
+      if (!made) throw new Error('The pool could not be made');
+      return made;
+    };
+    beforeAll(async () => {
+      context = await testContext(`lxd-ts-${driver.name}`);
+      made = await makePool(options, form, context, 'pool');
+    });
+    afterAll(async () => {
+      await made?.pool[Symbol.asyncDispose]();
+      await context?.[Symbol.asyncDispose]();
+    });
+
+    const suite = {
+      driver,
+      form,
+      pool: () => ready().pool,
+      spec: () => ready().spec,
+      newVolume,
+      quotas: form.quotas ?? driver.features.quotas === 'yes',
+      reopen: async () => {
+        const { spec, pool } = ready();
+        await pool[Symbol.asyncDispose]();
+        made = { spec, pool: await driver.open(spec) };
+      },
+    };
+    describe('pool', () => poolTests(suite));
+    describe('volumes', () => volumeTests(suite));
+    describe('snapshots', () => snapshotTests(suite));
+    describe('copies', () => copyTests(suite));
+    describe('disks', () => diskTests(suite));
+    describe('limits', () => limitTests(suite));
+    describe('transfer', () => transferTests(suite));
+
+    it('at the end no volume is left, and deleting the pool leaves nothing on the host', async () => {
+      const { spec, pool } = ready();
+      expect(await listed(pool)).toEqual([]);
+      await pool.delete();
+      made = undefined;
+      expect(await context?.leftovers(spec.path)).toEqual([]);
+      expect(await context?.leftovers(spec.disks)).toEqual([]);
+      expect(await readdir(dirname(spec.path))).toEqual([]);
+      expect(await readdir(spec.disks).catch(() => [])).toEqual([]);
+    });
+  });
+};
+
+const describeTiny = (options: StorageConformanceOptions): void => {
+  const { tiny, driver } = options;
+  if (!tiny) return;
+  it('[05.247] in a pool without room, what fails leaves nothing and what was there stays', async () => {
+    await using context = await testContext(`lxd-ts-${driver.name}`);
+    const { pool } = await makePool(options, tiny, context, 'tiny');
+    const volume = newVolume();
+    await pool.createVolume(volume, fileFill('f', 'here'));
+    const large = newVolume();
+    await expect(
+      pool.createVolume(large, async (mount, work) => {
+        for (let at = 0; at < tiny.tooMuch; at += 65_536) {
+          await fileFill(`large${at}`, randomBytes(65_536))(mount, work);
+        }
+      }),
+    ).rejects.toThrow(/ENOSPC|EDQUOT/);
+    expect(await pool.hasVolume(large)).toBe(false);
+    expect(await readIn(pool, volume, 'f')).toBe('here');
+    await pool.createSnapshot(inSnapshot(volume, 's0'));
+    await discard(pool, volume, 's0');
+    await pool.delete();
+  });
+};
+
+/** Declares the tests; see the head of this file. */
+export const storageConformance = (options: StorageConformanceOptions): void => {
+  describe(`storage driver ${options.driver.name}`, () => {
+    for (const form of options.pools) describeForm(options, form);
+    describeTiny(options);
+  });
+};

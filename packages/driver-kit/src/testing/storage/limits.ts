@@ -1,0 +1,135 @@
+import { createHook } from 'node:async_hooks';
+import { randomBytes } from 'node:crypto';
+import { open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import type { StoragePool, Volume } from '../../storage/contract.ts';
+import { discard, expectKind, inSnapshot, MiB, mounted, readIn, writeIn } from './helpers.ts';
+import type { Suite } from './suite.ts';
+
+/** Writes a file of so many bytes that cannot be compressed away, down to the disk. */
+const writeData = (pool: StoragePool, volume: Volume, name: string, bytes: number): Promise<void> =>
+  mounted(pool, volume, async (path) => {
+    await using file = await open(join(path, name), 'w');
+    for (let written = 0; written < bytes; written += MiB) await file.write(randomBytes(MiB));
+    await file.sync();
+  });
+
+const overLimit = /EDQUOT|ENOSPC|quota|space/i;
+
+/** Sizes, quotas and what the driver tells about use. */
+export const limitTests = ({ driver, pool, newVolume, quotas }: Suite): void => {
+  const limited = (size: number): Volume => newVolume({ config: { size: String(size) } });
+
+  it('[05.42] the resources of the pool are told without a program', async () => {
+    const { space, inodes } = await withoutPrograms(() => pool().resources());
+    expect(space.total).toBeGreaterThan(0);
+    expect(space.used).toBeGreaterThanOrEqual(0);
+    expect(space.used).toBeLessThanOrEqual(space.total);
+    expect(inodes.used).toBeLessThanOrEqual(inodes.total);
+  });
+
+  it('[05.75] the use of a volume is told without a program, or not at all', async () => {
+    const volume = quotas ? limited(64 * MiB) : newVolume();
+    await pool().createVolume(volume);
+    await writeData(pool(), volume, 'data', 4 * MiB);
+    await pool().createSnapshot(inSnapshot(volume, 's0'));
+    for (const one of [volume, inSnapshot(volume, 's0')]) {
+      const usage = await withoutPrograms(() => pool().usage(one));
+      if (usage === undefined) continue;
+      expect(usage.used).toBeGreaterThanOrEqual(0);
+      expect(usage.used).toBeLessThan(8 * MiB);
+    }
+    await discard(pool(), volume, 's0');
+  });
+
+  it.runIf(quotas)('[05.52 05.75 05.95] a limited volume takes what fits and no more, and tells its use', async () => {
+    const volume = limited(16 * MiB);
+    await pool().createVolume(volume);
+    await writeData(pool(), volume, 'fits', 8 * MiB);
+    await expect(writeData(pool(), volume, 'too-much', 16 * MiB)).rejects.toThrow(overLimit);
+    await mounted(pool(), volume, (path) => rm(join(path, 'too-much'), { force: true }));
+    const usage = await pool().usage(volume);
+    expect(usage?.total).toBe(16 * MiB);
+    expect(usage?.used).toBeGreaterThanOrEqual(8 * MiB);
+    await discard(pool(), volume);
+  });
+
+  it.runIf(quotas)('[05.96] a larger size lets more in, no size lets everything in', async () => {
+    const volume = limited(8 * MiB);
+    await pool().createVolume(volume);
+    await expect(writeData(pool(), volume, 'data', 12 * MiB)).rejects.toThrow(overLimit);
+    await mounted(pool(), volume, (path) => rm(join(path, 'data')));
+    await pool().resizeVolume(volume, 32 * MiB);
+    await writeData(pool(), volume, 'data', 12 * MiB);
+    expect((await pool().usage(volume))?.total).toBe(32 * MiB);
+    await pool().resizeVolume(volume, undefined);
+    await writeData(pool(), volume, 'more', 32 * MiB);
+    expect((await pool().usage(volume))?.total).toBeUndefined();
+    await discard(pool(), volume);
+  });
+
+  it.runIf(quotas)('[05.97] a volume shrinks, but not below its use', async () => {
+    const volume = limited(64 * MiB);
+    await pool().createVolume(volume);
+    await writeData(pool(), volume, 'data', 16 * MiB);
+    await expectKind(pool().resizeVolume(volume, 8 * MiB), 'bad-request');
+    expect((await pool().usage(volume))?.total).toBe(64 * MiB);
+    await pool().resizeVolume(volume, 32 * MiB);
+    expect((await pool().usage(volume))?.total).toBe(32 * MiB);
+    await expect(writeData(pool(), volume, 'too-much', 32 * MiB)).rejects.toThrow(overLimit);
+    await discard(pool(), volume);
+  });
+
+  it.runIf(quotas)('a volume made without a size is limited later', async () => {
+    const volume = newVolume();
+    await pool().createVolume(volume);
+    await writeData(pool(), volume, 'data', 4 * MiB);
+    await pool().resizeVolume(volume, 8 * MiB);
+    await expect(writeData(pool(), volume, 'too-much', 8 * MiB)).rejects.toThrow(overLimit);
+    await discard(pool(), volume);
+  });
+
+  it.runIf(quotas)('a copy has the size of its own configuration, and restoring keeps the size', async () => {
+    const [volume, copy] = [limited(64 * MiB), limited(32 * MiB)];
+    await pool().createVolume(volume);
+    await writeData(pool(), volume, 'data', 4 * MiB);
+    await pool().createSnapshot(inSnapshot(volume, 's0'));
+    await pool().copyVolume(copy, volume, ['s0']);
+    expect((await pool().usage(copy))?.total).toBe(32 * MiB);
+    await pool().restoreVolume(copy, 's0');
+    expect((await pool().usage(copy))?.total).toBe(32 * MiB);
+    await expect(writeData(pool(), copy, 'too-much', 40 * MiB)).rejects.toThrow(overLimit);
+    expect((await pool().usage(volume))?.total).toBe(64 * MiB);
+    await discard(pool(), copy, 's0');
+    await discard(pool(), volume, 's0');
+  });
+
+  it.runIf(!quotas && driver.features.quotas !== 'yes')(
+    'where volumes cannot be limited a size is accepted for a new one, and resizing says that it cannot be done',
+    async () => {
+      const volume = limited(8 * MiB);
+      await pool().createVolume(volume);
+      await writeIn(pool(), volume, 'f', 'here');
+      await expectKind(pool().resizeVolume(volume, 16 * MiB), 'not-implemented');
+      expect(await readIn(pool(), volume, 'f')).toBe('here');
+      await discard(pool(), volume);
+    },
+  );
+};
+
+/** Runs a function and fails when it started a process. */
+const withoutPrograms = async <T>(work: () => Promise<T>): Promise<T> => {
+  const started: string[] = [];
+  const hook = createHook({
+    init: (_id, type) => {
+      if (type === 'PROCESSWRAP') started.push(type);
+    },
+  }).enable();
+  try {
+    return await work();
+  } finally {
+    hook.disable();
+    expect(started).toEqual([]);
+  }
+};

@@ -1,0 +1,65 @@
+import { join } from 'node:path';
+import type { Config } from '../../config.ts';
+import type { PoolSpec, StorageDriver, StoragePool, Volume } from '../../storage/contract.ts';
+import type { TestContext } from '../context.ts';
+
+/** One way in which a pool of the driver can be made; the whole suite runs on each. */
+export interface PoolForm {
+  /** What is special about it, with the numbers of the statements it proves: `[05.19] a loop file`. */
+  readonly title: string;
+  /** The configuration for the new pool, usually with a `source` made in the context. Default: none. */
+  readonly config?: (context: TestContext) => Promise<Config>;
+  /** Where the pool's path and loop files are put, as LXD_DIR would be. Default: a directory of the context. */
+  readonly home?: (context: TestContext) => Promise<string>;
+  /** Whether volumes can be limited in this form. Default: what the driver's features say; `depends` needs an answer. */
+  readonly quotas?: boolean;
+  /** A larger `size` that the pool can grow to, when it can. */
+  readonly grows?: string;
+  /** Why this form cannot be tried on this host; absent: it can. */
+  readonly skip?: string | undefined;
+}
+
+export interface StorageConformanceOptions {
+  readonly driver: StorageDriver;
+  readonly pools: readonly [PoolForm, ...PoolForm[]];
+  /** A pool of at most a few hundred MiB, to run out of space in. */
+  readonly tiny?: PoolForm & {
+    /** More bytes than it can hold, without being unreasonable to write. */
+    readonly tooMuch: number;
+  };
+}
+
+/** What the groups of tests share: one pool of one form. */
+export interface Suite {
+  readonly driver: StorageDriver;
+  readonly form: PoolForm;
+  /** The open pool. */
+  readonly pool: () => StoragePool;
+  /** Its specification, with the effective configuration. */
+  readonly spec: () => PoolSpec;
+  /** Names a volume that no other test uses; a custom file system volume unless told otherwise. */
+  readonly newVolume: (parts?: Partial<Volume>) => Volume;
+  /** Closes the pool and opens it again. */
+  readonly reopen: () => Promise<void>;
+  readonly quotas: boolean;
+}
+
+/** A specification of a pool below a directory, as the daemon lays it out. */
+export const specIn = (home: string, name: string, config: Config): PoolSpec => ({
+  name,
+  config,
+  path: join(home, 'storage-pools', name),
+  disks: join(home, 'disks'),
+});
+
+let count = 0;
+
+/** A volume with a name of its own. */
+export const newVolume = (parts: Partial<Volume> = {}): Volume => ({
+  type: 'custom',
+  content: 'filesystem',
+  project: 'default',
+  name: `v${count++}`,
+  config: {},
+  ...parts,
+});
