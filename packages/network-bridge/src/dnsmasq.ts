@@ -1,0 +1,115 @@
+/**
+ * A network's dnsmasq process. It is a daemon of its own (it detaches itself), so that it serves on while ours is away,
+ * and is found again by its process file. Its configuration is one file, named on its command line.
+ */
+import { statSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { badRequest, internal } from '@lxd-ts/driver-kit';
+import { CommandError, isErrno, run } from '@lxd-ts/host';
+import { serviceFiles, serviceUser } from './dnsmasq-config.ts';
+import { readOptional, replaceFile } from './replace-file.ts';
+
+const stopTimeoutMs = 5000;
+
+/**
+ * The process id of the network's service, if it runs. A process file outlives its process, and the number may be another
+ * program's by now: only one whose command line names this network's configuration counts.
+ */
+export const servicePid = async (directory: string): Promise<number | undefined> => {
+  const { pid: file, config } = serviceFiles(directory);
+  const pid = Number((await readOptional(file))?.trim() || Number.NaN);
+  if (!Number.isInteger(pid)) return undefined;
+  const arguments_ = (await readOptional(`/proc/${pid}/cmdline`))?.split('\0') ?? [];
+  return arguments_.includes(`--conf-file=${config}`) ? pid : undefined;
+};
+
+const signal = (pid: number, name: NodeJS.Signals): boolean => {
+  try {
+    return process.kill(pid, name);
+  } catch (error) {
+    if (isErrno(error, 'ESRCH')) return false;
+    throw error;
+  }
+};
+
+/** Ends the service and waits until its ports are free. @returns whether it was running */
+export const stopService = async (directory: string): Promise<boolean> => {
+  const pid = await servicePid(directory);
+  if (pid !== undefined) {
+    signal(pid, 'SIGTERM');
+    // It is not our child, so no event tells when it is gone; it takes about a millisecond.
+    const killAt = Date.now() + stopTimeoutMs;
+    while ((await servicePid(directory)) === pid) {
+      if (Date.now() > killAt) signal(pid, 'SIGKILL');
+      await sleep(1);
+    }
+  }
+  await rm(serviceFiles(directory).pid, { force: true });
+  return pid !== undefined;
+};
+
+/**
+ * The service reads reservations anew after it gave up its privileges.
+ *
+ * @throws LxdError internal that names the directory in its way
+ */
+const assertReadable = (directory: string): void => {
+  for (let path = directory; ; path = dirname(path)) {
+    if ((statSync(path).mode & 0o001) === 0) {
+      throw internal(`dnsmasq runs as user "${serviceUser}" and cannot enter ${path}: permit it with chmod o+x`);
+    }
+    if (path === dirname(path)) return;
+  }
+};
+
+const asError = (error: unknown, raw: string): unknown => {
+  if (!(error instanceof CommandError) || error.exitCode !== 1) return error;
+  // Exit status 1 is a problem with the configuration (dnsmasq(8)); what we generate ourselves is right.
+  const said = error.stderr.replace(/^\s*dnsmasq: /, '').trim();
+  return raw === '' ? error : badRequest(`Invalid value for "raw.dnsmasq": dnsmasq says: ${said}`, { cause: error });
+};
+
+/** @throws LxdError bad-request when dnsmasq does not understand the user's part of the configuration */
+const check = async (config: string, file: string, raw: string): Promise<void> => {
+  const candidate = `${file}.new`;
+  await replaceFile(candidate, config);
+  try {
+    await run(['dnsmasq', '--test', `--conf-file=${candidate}`], { debianPackage: 'dnsmasq-base' });
+  } catch (error) {
+    throw asError(error, raw);
+  } finally {
+    await rm(candidate, { force: true });
+  }
+};
+
+/**
+ * Sees that the service runs with the given configuration. One that does already is left alone.
+ *
+ * @param raw - the user's part of it, for the error message
+ * @returns whether it had to be started
+ * @throws LxdError bad-request when it does not accept the user's part; the running service has not been touched then
+ */
+export const ensureService = async (directory: string, config: string, raw: string): Promise<boolean> => {
+  const files = serviceFiles(directory);
+  const current = await readOptional(files.config);
+  if (current === config && (await servicePid(directory)) !== undefined) return false;
+  assertReadable(directory);
+  if (raw !== '') await check(config, files.config, raw);
+  await stopService(directory);
+  await replaceFile(files.config, config);
+  try {
+    // It returns when its sockets are open, and fails when it cannot open them.
+    await run(['dnsmasq', `--conf-file=${files.config}`], { debianPackage: 'dnsmasq-base' });
+    return true;
+  } catch (error) {
+    throw asError(error, raw);
+  }
+};
+
+/** Makes the service read the reservations anew. Leases stay. */
+export const reloadService = async (directory: string): Promise<void> => {
+  const pid = await servicePid(directory);
+  if (pid !== undefined) signal(pid, 'SIGHUP');
+};
