@@ -1,6 +1,7 @@
 import { access } from 'node:fs/promises';
 import { defineInstanceDriver, type InstanceDriver, messageOf, notImplemented } from '@lxd-ts/driver-kit';
 import { run } from '@lxd-ts/host';
+import { warmAttachServer } from './attach-client.ts';
 import { cleanUp } from './cleanup.ts';
 import { validateSeccomp } from './config/seccomp.ts';
 import { connectMonitor } from './monitor.ts';
@@ -28,7 +29,9 @@ export const lxc: InstanceDriver = defineInstanceDriver({
     runningContainer(machine, await startContainer(machine, attachments, work)),
   find: async (machine) => {
     const monitor = await connectMonitor(placeOf(machine).commandSocket);
-    return monitor && runningContainer(machine, monitor);
+    if (!monitor) return undefined;
+    warmAttachServer();
+    return runningContainer(machine, monitor);
   },
   cleanup: cleanUp,
 });

@@ -1,72 +1,116 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { constants } from 'node:os';
-import { PassThrough, Writable } from 'node:stream';
-import { type ExecRequest, type ExecSession, internal, type Work } from '@lxd-ts/driver-kit';
-import { spawn as spawnTerminal } from 'node-pty';
+import { closeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { badRequest, type ExecRequest, type ExecSession, type Machine, type Work } from '@lxd-ts/driver-kit';
+import { toHostId } from '@lxd-ts/host';
+import { attachCommand } from './attach-client.ts';
+import type { AttachRequest } from './attach-protocol.ts';
 import type { Place } from './place.ts';
-import { toolOptions } from './start.ts';
+import { findProgram } from './program.ts';
+import { pipe2 } from './syscalls.ts';
+import { openTerminal, resizeTerminal, terminalStreams } from './terminal.ts';
 
-const attachArguments = (place: Place, request: ExecRequest): string[] => [
-  ...toolOptions(place),
-  '-q',
-  '--clear-env',
-  `--uid=${request.uid}`,
-  `--gid=${request.gid}`,
-  ...Object.entries(request.environment).map(([name, value]) => `--set-var=${name}=${value}`),
-  '--',
-  ...request.command,
-];
+const SIGKILL = 9;
+const O_CLOEXEC = 0o2000000;
 
-/** The command's own process: the only child of lxc-attach. */
-const commandOf = (pid: number): number => {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').map(Number);
-  return children[0] || pid;
+interface Pipe {
+  readonly reading: number;
+  readonly writing: number;
+}
+
+const makePipe = (): Pipe => {
+  const fds = new Int32Array(2);
+  pipe2(fds, O_CLOEXEC);
+  const [reading = -1, writing = -1] = fds;
+  return { reading, writing };
 };
 
-const status = (code: number | null, signal: NodeJS.Signals | null): number =>
-  signal === null ? (code ?? 1) : 128 + constants.signals[signal];
+const closeAll = (fds: readonly number[]): void => {
+  for (const fd of fds) closeSync(fd);
+};
 
-export const execInContainer = async (place: Place, request: ExecRequest, work: Work = {}): Promise<ExecSession> => {
-  const argv = attachArguments(place, request);
-  if (request.terminal) {
-    const { width, height } = request.terminal;
-    const terminal = spawnTerminal('lxc-attach', argv, { cols: width, rows: height, cwd: request.cwd, encoding: null });
-    const stdout = new PassThrough();
-    terminal.onData((data) => stdout.write(data));
-    const exit = new Promise<number>((resolve) =>
-      terminal.onExit(({ exitCode, signal }) => {
-        stdout.end();
-        resolve(signal ? 128 + signal : exitCode);
-      }),
-    );
-    work.signal?.addEventListener('abort', () => terminal.kill('SIGKILL'), { once: true });
-    return {
-      stdin: new Writable({
-        write: (chunk: Buffer, _encoding, done) => {
-          terminal.write(chunk);
-          done();
-        },
-      }),
-      stdout,
-      pid: terminal.pid,
-      signal: (number) => void process.kill(commandOf(terminal.pid), number),
-      resize: (columns, rows) => terminal.resize(columns, rows),
-      exit,
-    };
+/** Kills the command when the work is cancelled; a second time when that was before it had started. */
+const killOnAbort = (session: ExecSession, { signal }: Work): ExecSession => {
+  const kill = () => session.signal(SIGKILL);
+  if (signal?.aborted) kill();
+  signal?.addEventListener('abort', kill, { once: true });
+  const forget = () => signal?.removeEventListener('abort', kill);
+  session.exit.then(forget, forget);
+  return session;
+};
+
+const withPipes = async (request: Omit<AttachRequest, 'type' | 'id' | 'streams'>): Promise<ExecSession> => {
+  const [stdin, stdout, stderr] = [makePipe(), makePipe(), makePipe()];
+  const theirs = [stdin.reading, stdout.writing, stderr.writing] as const;
+  const ours = [stdin.writing, stdout.reading, stderr.reading];
+  try {
+    const { pid, signal, exit } = await attachCommand({ ...request, streams: theirs });
+    const [input, output, errors] = [
+      new Socket({ fd: stdin.writing, readable: false, writable: true }),
+      new Socket({ fd: stdout.reading, readable: true, writable: false }),
+      new Socket({ fd: stderr.reading, readable: true, writable: false }),
+    ];
+    return { stdin: input, stdout: output, stderr: errors, pid, signal, resize: () => undefined, exit };
+  } catch (error) {
+    closeAll(ours);
+    throw error;
+  } finally {
+    closeAll(theirs);
   }
-  const child = spawn('lxc-attach', argv, { cwd: request.cwd, stdio: 'pipe', ...work });
-  await once(child, 'spawn');
-  const { pid } = child;
-  if (pid === undefined) throw internal('lxc-attach did not start');
-  return {
-    stdin: child.stdin,
-    stdout: child.stdout,
-    stderr: child.stderr,
-    pid,
-    signal: (number) => void process.kill(commandOf(pid), number),
-    resize: () => undefined,
-    exit: new Promise((resolve) => child.once('exit', (code, signal) => resolve(status(code, signal)))),
+};
+
+const onTerminal = async (
+  initPid: number,
+  owner: number,
+  size: { readonly width: number; readonly height: number },
+  request: Omit<AttachRequest, 'type' | 'id' | 'streams'>,
+): Promise<ExecSession> => {
+  const { master, slave } = openTerminal(initPid, owner, size);
+  try {
+    const { pid, signal, exit } = await attachCommand({ ...request, streams: [slave, slave, slave] });
+    const { input, output } = terminalStreams(master);
+    const resize = (width: number, height: number) => {
+      if (!input.destroyed) resizeTerminal(master, { width, height });
+    };
+    return { stdin: input, stdout: output, pid, signal, resize, exit };
+  } catch (error) {
+    closeSync(master);
+    throw error;
+  } finally {
+    closeSync(slave);
+  }
+};
+
+/**
+ * Runs a command in a container.
+ *
+ * @param initPid - of the container, on the host
+ * @throws LxdError bad-request for ids the container does not have; internal when it cannot be entered
+ */
+export const execInContainer = async (
+  machine: Machine,
+  place: Place,
+  initPid: number,
+  request: ExecRequest,
+  work: Work = {},
+): Promise<ExecSession> => {
+  work.signal?.throwIfAborted();
+  const { command, environment, cwd, uid, gid, terminal } = request;
+  const owner = machine.idmap ? toHostId(machine.idmap, 'uid', uid) : uid;
+  if (owner === undefined) throw badRequest(`Instance "${machine.name}" has no user id ${uid}`);
+  if (machine.idmap && toHostId(machine.idmap, 'gid', gid) === undefined) {
+    throw badRequest(`Instance "${machine.name}" has no group id ${gid}`);
+  }
+  const attached = {
+    lxcPath: place.lxcPath,
+    name: place.name,
+    cwd,
+    uid,
+    gid,
+    environment: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
+    command,
   };
+  if (!terminal) return killOnAbort(await withPipes(attached), work);
+  const terminalProgram = findProgram(initPid, command[0], environment.PATH);
+  const session = await onTerminal(initPid, owner, terminal, { ...attached, terminalProgram });
+  return killOnAbort(session, work);
 };

@@ -92,8 +92,10 @@ export const runningContainer = (machine: Machine, monitor: MonitorConnection): 
       await thaw(place);
     },
     exec: async (request: ExecRequest, work?: Work): Promise<ExecSession> => {
-      running();
-      return execInContainer(place, request, work);
+      const { pid } = running();
+      // A process that enters a frozen container freezes with it.
+      if (await isFrozen(place)) throw conflict(`Instance "${machine.name}" is frozen`);
+      return execInContainer(machine, place, pid, request, work);
     },
     console: async () => {
       throw notImplemented('');
