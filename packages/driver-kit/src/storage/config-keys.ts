@@ -1,23 +1,8 @@
 /** Configuration keys that several storage drivers share, and what follows from a driver's tables. */
-import { isAbsolute } from 'node:path';
+import { isAbsolutePath } from '../checks.ts';
 import { type Config, type ConfigKey, findKey, withoutEmpty } from '../config.ts';
+import { isExpiry, isSchedule, scheduleAliases } from '../schedule.ts';
 import type { StorageDriver, VolumeType } from './contract.ts';
-
-const scheduleAliases = ['@hourly', '@daily', '@midnight', '@weekly', '@monthly', '@annually', '@yearly', '@never'];
-
-const checkSchedule = (value: string): void => {
-  const words = value.split(/,\s*/);
-  const ok = value.includes('@')
-    ? words.every((word) => scheduleAliases.includes(word))
-    : value.trim().split(/\s+/).length === 5;
-  if (!ok) throw new Error(`must be a cron expression of five fields or a list of ${scheduleAliases.join(', ')}`);
-};
-
-const checkExpiry = (value: string): void => {
-  if (!/^[0-9]+[MHdwmy](\s+[0-9]+[MHdwmy])*$/.test(value.trim())) {
-    throw new Error('must be numbers with the units M, H, d, w, m, y, such as "1M 2H 3d"');
-  }
-};
 
 /** Keys of every volume, whatever the driver. */
 export const commonVolumeConfig: readonly ConfigKey[] = [
@@ -41,7 +26,7 @@ export const commonVolumeConfig: readonly ConfigKey[] = [
     type: 'string',
     condition: 'custom volume',
     description: 'When snapshots are to be deleted, such as 1M 2H 3d 4w 5m 6y',
-    check: checkExpiry,
+    check: isExpiry,
   },
   {
     key: 'snapshots.pattern',
@@ -55,14 +40,10 @@ export const commonVolumeConfig: readonly ConfigKey[] = [
     type: 'string',
     condition: 'custom volume',
     description: 'Cron expression of five fields, or a comma-separated list of schedule aliases',
-    check: checkSchedule,
+    check: isSchedule(scheduleAliases),
   },
   { key: 'user.*', type: 'string', description: 'Free-form user metadata' },
 ];
-
-const checkPath = (value: string): void => {
-  if (!isAbsolute(value)) throw new Error('must be an absolute path');
-};
 
 /** `source` of a driver whose pools live in a place of the file tree. */
 export const sourcePathKey = (description: string): ConfigKey => ({
@@ -70,7 +51,7 @@ export const sourcePathKey = (description: string): ConfigKey => ({
   type: 'string',
   scope: 'local',
   description,
-  check: checkPath,
+  check: isAbsolutePath,
 });
 
 /** Keys of pools that can live in a loop file or on a block device, without `source` itself. */
