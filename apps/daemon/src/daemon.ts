@@ -9,8 +9,8 @@ import { createInitialRows, openDatabase } from '@lxd-ts/database';
 import { type Driver, type Reservation, unavailable } from '@lxd-ts/driver-kit';
 import { subordinateIds } from '@lxd-ts/host';
 import { lxc } from '@lxd-ts/instance-lxc';
-import { bridge, bridgedNic, p2pNic } from '@lxd-ts/network-bridge';
-import { btrfs } from '@lxd-ts/storage-btrfs';
+import { bridge } from '@lxd-ts/network-bridge';
+
 import { dir } from '@lxd-ts/storage-dir';
 import type { Logger } from 'pino';
 import { createDirectories, type Directories } from './core/directories.ts';
@@ -26,6 +26,7 @@ import { createRouter } from './http/router.ts';
 import { type Listener, listenUnix } from './http/server.ts';
 import { imageRoutes } from './images/routes.ts';
 import { createImageService } from './images/service.ts';
+import { createImageStore } from './images/store.ts';
 import { createCreation } from './instances/create.ts';
 import { expand, handleOf, type Instance, rootDisk } from './instances/instance.ts';
 import { createLifecycle } from './instances/lifecycle.ts';
@@ -54,7 +55,7 @@ import { storageRoutes } from './storage/routes.ts';
 import { createVolumeStore } from './storage/volume-store.ts';
 
 /** The drivers this daemon comes with. Plug-ins add theirs. */
-const ownDrivers: readonly Driver[] = [dir, btrfs, bridge, lxc, bridgedNic, p2pNic, ...deviceDrivers];
+const ownDrivers: readonly Driver[] = [dir, bridge, lxc, ...deviceDrivers];
 
 export interface DaemonOptions {
   readonly directories: Directories;
@@ -168,16 +169,13 @@ export const startDaemon = async ({ directories, log, events, gid }: DaemonOptio
     ],
   });
   const images = createImageService({
-    database: global,
+    store: createImageStore(global),
     directories,
-    settings,
     events,
     locks,
     log,
-    operations,
     pools,
     volumes: volumeStore,
-    architecture: host.architecture,
   });
   const rootVolumes = createRootVolumes({
     pools,
@@ -284,7 +282,7 @@ export const startDaemon = async ({ directories, log, events, gid }: DaemonOptio
     usersOf((config) => config['type'] === 'nic' && config['network'] === name),
   );
   storageRoutes(router, { pools, poolStore, volumeStore, events, usersOf });
-  imageRoutes(router, images);
+  imageRoutes(router, images, operations, events);
   instanceRoutes(router, {
     instances,
     lifecycle,
@@ -302,6 +300,7 @@ export const startDaemon = async ({ directories, log, events, gid }: DaemonOptio
   const listeners: Listener[] = [];
   const all = (): Promise<readonly Instance[]> => instanceStore.list();
   await pools.openAll();
+  await images.recover();
   await instances.recover();
   await networks.startAll();
   await lifecycle.recover(await all());

@@ -25,7 +25,11 @@ export const isSquashfs = async (file: string): Promise<boolean> => {
 };
 
 /** Writes a stream to a new file and returns its size, feeding the hash on the way. */
-export const saveStream = async (from: Readable, file: string, hash = createHash('sha256')): Promise<{ size: number; sha256: string }> => {
+export const saveStream = async (
+  from: Readable,
+  file: string,
+  hash = createHash('sha256'),
+): Promise<{ size: number; sha256: string }> => {
   let size = 0;
   await pipeline(
     from,
@@ -56,11 +60,24 @@ export const metadataIn = async (file: string, workDirectory: string): Promise<M
       await run(['unsquashfs', '-q', '-no-progress', '-f', '-d', directory, file, 'metadata.yaml']);
     } else {
       // The member may be stored as ./metadata.yaml; tar stops reading once it has the one it looks for.
-      await run(['tar', '-xf', file, '-C', directory, '--no-same-owner', '--occurrence=1', '--wildcards', '--no-anchored', '--no-wildcards-match-slash', 'metadata.yaml']);
+      await run([
+        'tar',
+        '-xf',
+        file,
+        '-C',
+        directory,
+        '--no-same-owner',
+        '--occurrence=1',
+        '--wildcards',
+        '--no-anchored',
+        '--no-wildcards-match-slash',
+        'metadata.yaml',
+      ]);
     }
     return parseMetadata(await readFile(join(directory, 'metadata.yaml'), 'utf8'));
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) throw badRequest('The file is not an image: it has no metadata.yaml', { cause: error });
+    if (isErrno(error, 'ENOENT'))
+      throw badRequest('The file is not an image: it has no metadata.yaml', { cause: error });
     throw badRequest(`The file is not an image: ${messageOf(error)}`, { cause: error });
   } finally {
     await rm(directory, { recursive: true, force: true });
@@ -70,7 +87,11 @@ export const metadataIn = async (file: string, workDirectory: string): Promise<M
 const extract = async (file: string, directory: string, signal: AbortSignal | undefined): Promise<void> => {
   const options = signal ? { signal } : {};
   if (await isSquashfs(file)) await run(['unsquashfs', '-q', '-no-progress', '-f', '-d', directory, file], options);
-  else await run(['tar', '-xpf', file, '-C', directory, '--numeric-owner', '--xattrs', '--xattrs-include=*', '--same-owner'], options);
+  else
+    await run(
+      ['tar', '-xpf', file, '-C', directory, '--numeric-owner', '--xattrs', '--xattrs-include=*', '--same-owner'],
+      options,
+    );
 };
 
 /** Unpacks an image into a new volume: `metadata.yaml`, `templates/` and `rootfs/`. */

@@ -19,8 +19,14 @@ export const metadataSchema = z.object({
   architecture: z.string({ error: 'is missing' }).min(1),
   creation_date: z.number({ error: 'is missing' }),
   expiry_date: z.number().default(0),
-  properties: z.record(z.string(), text).nullish().transform((value) => value ?? {}),
-  templates: z.record(z.string(), template).nullish().transform((value) => value ?? {}),
+  properties: z
+    .record(z.string(), text)
+    .nullish()
+    .transform((value) => value ?? {}),
+  templates: z
+    .record(z.string(), template)
+    .nullish()
+    .transform((value) => value ?? {}),
 });
 export type Metadata = z.infer<typeof metadataSchema>;
 export type TemplateRule = z.infer<typeof template>;

@@ -14,7 +14,8 @@ import {
 import { type Config, conflict, type InstanceType, notFound } from '@lxd-ts/driver-kit';
 import { projectId } from '../projects/store.ts';
 
-const { images, imagesAliases, imagesNodes, imagesProfiles, imagesProperties, imagesSource, profiles, projects } = schema;
+const { images, imagesAliases, imagesNodes, imagesProfiles, imagesProperties, imagesSource, profiles, projects } =
+  schema;
 
 /** Where a copied image came from. */
 export interface ImageOrigin {
@@ -58,7 +59,9 @@ export interface Alias {
 }
 
 export type NewImage = Omit<Image, 'id' | 'aliases' | 'uploadedAt' | 'lastUsedAt' | 'state'>;
-export type ImageChange = Partial<Pick<Image, 'public' | 'autoUpdate' | 'expiresAt' | 'properties' | 'profiles' | 'cached'>>;
+export type ImageChange = Partial<
+  Pick<Image, 'public' | 'autoUpdate' | 'expiresAt' | 'properties' | 'profiles' | 'cached'>
+>;
 
 export interface ImageStore {
   /** @param project - all projects when undefined */
@@ -96,8 +99,15 @@ const listIn = async (tx: Reader, where: { project?: string; fingerprint?: strin
       ),
     )
     .orderBy(asc(images.id));
-  const properties = await loadConfigs(tx, imagesProperties, rows.map((row) => row.image.id));
-  const aliases = Map.groupBy(await tx.select().from(imagesAliases).orderBy(asc(imagesAliases.name)), (alias) => alias.imageId);
+  const properties = await loadConfigs(
+    tx,
+    imagesProperties,
+    rows.map((row) => row.image.id),
+  );
+  const aliases = Map.groupBy(
+    await tx.select().from(imagesAliases).orderBy(asc(imagesAliases.name)),
+    (alias) => alias.imageId,
+  );
   const profileRows = await tx
     .select({ imageId: imagesProfiles.imageId, name: profiles.name })
     .from(imagesProfiles)
@@ -122,16 +132,26 @@ const listIn = async (tx: Reader, where: { project?: string; fingerprint?: strin
     properties: properties.get(image.id) ?? {},
     profiles: (profilesOf.get(image.id) ?? []).map((row) => row.name),
     aliases: (aliases.get(image.id) ?? []).map(({ name, description }) => ({ name, description })),
-    origin: origin ? { server: origin.server, protocol: origin.protocol, certificate: origin.certificate, alias: origin.alias } : undefined,
+    origin: origin
+      ? { server: origin.server, protocol: origin.protocol, certificate: origin.certificate, alias: origin.alias }
+      : undefined,
     state: image.state,
   }));
 };
 
-const writeProfiles = async (tx: Transaction, imageId: number, project: string, names: readonly string[]): Promise<void> => {
+const writeProfiles = async (
+  tx: Transaction,
+  imageId: number,
+  project: string,
+  names: readonly string[],
+): Promise<void> => {
   await tx.delete(imagesProfiles).where(eq(imagesProfiles.imageId, imageId));
   const owner = await projectId(tx, project);
   for (const [applyOrder, name] of names.entries()) {
-    const [profile] = await tx.select({ id: profiles.id }).from(profiles).where(and(eq(profiles.projectId, owner), eq(profiles.name, name)));
+    const [profile] = await tx
+      .select({ id: profiles.id })
+      .from(profiles)
+      .where(and(eq(profiles.projectId, owner), eq(profiles.name, name)));
     if (!profile) throw notFound(`Profile "${name}" not found`);
     await tx.insert(imagesProfiles).values({ imageId, profileId: profile.id, applyOrder });
   }
@@ -145,12 +165,20 @@ const aliasesIn = async (tx: Reader, project: string): Promise<Alias[]> => {
     .innerJoin(projects, eq(projects.id, imagesAliases.projectId))
     .where(eq(projects.name, project))
     .orderBy(asc(imagesAliases.name));
-  return rows.map(({ alias, target, type, project }) => ({ id: alias.id, project, name: alias.name, description: alias.description, target, type }));
+  return rows.map(({ alias, target, type, project }) => ({
+    id: alias.id,
+    project,
+    name: alias.name,
+    description: alias.description,
+    target,
+    type,
+  }));
 };
 
 export const createImageStore = (database: Database): ImageStore => {
   const refuseTaken = async (tx: Reader, project: string, name: string): Promise<void> => {
-    if ((await aliasesIn(tx, project)).some((alias) => alias.name === name)) throw conflict(`Alias "${name}" already exists`);
+    if ((await aliasesIn(tx, project)).some((alias) => alias.name === name))
+      throw conflict(`Alias "${name}" already exists`);
   };
 
   return {
@@ -204,7 +232,12 @@ export const createImageStore = (database: Database): ImageStore => {
         const next = { ...image, ...change };
         await tx
           .update(images)
-          .set({ public: next.public, autoUpdate: next.autoUpdate, cached: next.cached, expiryDate: next.expiresAt ?? null })
+          .set({
+            public: next.public,
+            autoUpdate: next.autoUpdate,
+            cached: next.cached,
+            expiryDate: next.expiresAt ?? null,
+          })
           .where(eq(images.id, image.id));
         await replaceConfig(tx, imagesProperties, image.id, next.properties);
         if (change.profiles) await writeProfiles(tx, image.id, image.project, change.profiles);
@@ -226,7 +259,12 @@ export const createImageStore = (database: Database): ImageStore => {
     insertAlias: (image, name, description) =>
       database.transaction(async (tx) => {
         await refuseTaken(tx, image.project, name);
-        await insertRow(tx, imagesAliases, { projectId: await projectId(tx, image.project), name, description, imageId: image.id });
+        await insertRow(tx, imagesAliases, {
+          projectId: await projectId(tx, image.project),
+          name,
+          description,
+          imageId: image.id,
+        });
       }),
 
     updateAlias: (alias, target, description) =>
