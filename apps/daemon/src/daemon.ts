@@ -28,6 +28,7 @@ import { imageRoutes } from './images/routes.ts';
 import { createImageService } from './images/service.ts';
 import { createImageStore } from './images/store.ts';
 import { createCreation } from './instances/create.ts';
+import { execRoutes } from './instances/exec-routes.ts';
 import { expand, handleOf, type Instance, rootDisk } from './instances/instance.ts';
 import { createLifecycle } from './instances/lifecycle.ts';
 import { instanceRoutes } from './instances/routes.ts';
@@ -296,6 +297,8 @@ export const startDaemon = async ({ directories, log, events, gid }: DaemonOptio
     extras: async () => ({ snapshots: null, backups: null }),
     special: {},
   });
+
+  execRoutes(router, instances, operations, events, directories.logs);
 
   const listeners: Listener[] = [];
   const all = (): Promise<readonly Instance[]> => instanceStore.list();

@@ -38,6 +38,7 @@ export const directoriesOf = (root: string = process.env['LXD_DIR'] ?? '/var/lib
 export const createDirectories = async (directories: Directories): Promise<void> => {
   const { root, socket: _socket, ...rest } = directories;
   await mkdir(root, { recursive: true, mode: 0o711 });
-  const open = new Set([rest.pools, rest.devlxd, rest.devices, rest.networks]);
+  // A container's root must be able to pass through these on its way to what is its own.
+  const open = new Set([rest.pools, rest.devlxd, rest.devices, rest.networks, rest.logs]);
   for (const path of Object.values(rest)) await mkdir(path, { recursive: true, mode: open.has(path) ? 0o711 : 0o700 });
 };

@@ -1,4 +1,6 @@
 import type { DeviceDriver } from '@lxd-ts/driver-kit';
+import { disk } from './disk.ts';
+import { none } from './none.ts';
 
 /** The device types that belong to no driver package. NICs come with their networks. */
-export const deviceDrivers: readonly DeviceDriver[] = [];
+export const deviceDrivers: readonly DeviceDriver[] = [disk, none];

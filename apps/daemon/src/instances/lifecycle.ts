@@ -93,7 +93,7 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
     const handle = handleOf(instance);
     const logs = join(directories.logs, handle);
     const own = join(directories.devices, handle);
-    await Promise.all([mkdir(logs, { recursive: true, mode: 0o700 }), mkdir(own, { recursive: true, mode: 0o711 })]);
+    await Promise.all([mkdir(logs, { recursive: true, mode: 0o711 }), mkdir(own, { recursive: true, mode: 0o711 })]);
     return {
       name: instance.name,
       project: instance.project,

@@ -8,7 +8,7 @@ import {
   patchOf,
   resourceUrl,
 } from '@lxd-ts/api';
-import { badRequest, type InstanceType } from '@lxd-ts/driver-kit';
+import { badRequest } from '@lxd-ts/driver-kit';
 import { checkIfMatch } from '../http/etag.ts';
 import { filterFrom } from '../http/filter.ts';
 import { accepted, done, sync } from '../http/reply.ts';
@@ -22,13 +22,7 @@ import { editableInstance, renderInstance } from './render.ts';
 import type { InstanceService } from './service.ts';
 import { type DiskUsage, renderState } from './state.ts';
 import type { InstanceChange } from './store.ts';
-
-/** The tree and its type-filtered twins (spec 09 API-05). */
-const trees: readonly { root: string; type?: InstanceType }[] = [
-  { root: 'instances' },
-  { root: 'containers', type: 'container' },
-  { root: 'virtual-machines', type: 'virtual-machine' },
-];
+import { instanceResources, instanceTrees } from './trees.ts';
 
 export interface InstanceRouteParts {
   readonly instances: InstanceService;
@@ -60,16 +54,6 @@ const actions: Readonly<Record<string, string>> = {
   restart: 'Restarting instance',
   freeze: 'Freezing instance',
   unfreeze: 'Unfreezing instance',
-};
-
-/** URLs of an instance for an operation's `resources`; containers are named twice for old clients. */
-export const instanceResources = (instance: {
-  name: string;
-  project: string;
-  type: InstanceType;
-}): Record<string, string[]> => {
-  const url = (root: string): string[] => [resourceUrl([root, instance.name], { project: instance.project })];
-  return { instances: url('instances'), ...(instance.type === 'container' ? { containers: url('containers') } : {}) };
 };
 
 export const instanceRoutes = (router: Router, parts: InstanceRouteParts): void => {
@@ -107,9 +91,7 @@ export const instanceRoutes = (router: Router, parts: InstanceRouteParts): void 
     return { ...change, profiles: profiles ?? [] };
   };
 
-  for (const { root, type } of trees) {
-    const base = `/1.0/${root}`;
-
+  for (const { root, base, type } of instanceTrees) {
     const get = async (request: ApiRequest): Promise<Instance> => {
       const instance = await instances.get(request.project, param(request, 'name'));
       return instance;

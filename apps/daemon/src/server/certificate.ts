@@ -20,6 +20,8 @@ export const fingerprintOf = (certificate: string): string =>
 
 /** Makes a self-signed ECDSA P-384 certificate, as LXD's own (spec 01.147). */
 const generate = async (): Promise<Omit<KeyPair, 'fingerprint'>> => {
+  // Loaded only when a certificate must be made: it is large, and that is once.
+  await import('reflect-metadata');
   const x509 = await import('@peculiar/x509');
   x509.cryptoProvider.set(webcrypto);
   const algorithm = { name: 'ECDSA', namedCurve: 'P-384', hash: 'SHA-384' };

@@ -1,0 +1,3 @@
+import type { ConfigKey } from '@lxd-ts/driver-kit';
+
+export const diskKeys: readonly ConfigKey[] = [{ key: '*', type: 'string', description: 'Any key' }];
