@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '@lxd-ts/host';
 import type { ContentType, FoundVolume, Volume, VolumeType } from './contract.ts';
+import { exists } from './directories.ts';
 import { parseDiskName, snapshotsDirectory, volumesDirectory } from './layout.ts';
 import { diskFile } from './raw-disk.ts';
 
@@ -12,16 +13,6 @@ const directoriesIn = async (path: string): Promise<string[]> => {
     return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
   } catch (error) {
     if (isErrno(error, 'ENOENT')) return [];
-    throw error;
-  }
-};
-
-const exists = async (path: string): Promise<boolean> => {
-  try {
-    await stat(path);
-    return true;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return false;
     throw error;
   }
 };

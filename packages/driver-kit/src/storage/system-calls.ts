@@ -35,6 +35,22 @@ const checked = (name: string, path: string | undefined, call: () => number): nu
 export const ioctl = (fd: number, request: number, argument: Uint8Array | null, path?: string): number =>
   checked('ioctl', path, () => ioctlCall(fd, request, argument));
 
+/** Like `ioctl`, on a thread of its own: for what waits for a disk. */
+export const ioctlAsync = (fd: number, request: number, argument: Uint8Array | null, path?: string): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const attempt = (): void => {
+      // koffi hands the thread's errno to this callback.
+      ioctlCall.async(fd, request, argument, (failure: unknown, result: number) => {
+        if (failure) return reject(failure);
+        if (result !== -1) return resolve(result);
+        const errno = koffi.errno();
+        if (errno === EINTR) return attempt();
+        reject(errnoError(errno, 'ioctl', path));
+      });
+    };
+    attempt();
+  });
+
 /** Opens a directory, calls a function with its fd, closes it. Symlinks in the last place are refused. */
 export const withDirectory = <T>(path: string, use: (fd: number) => T): T => {
   const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);

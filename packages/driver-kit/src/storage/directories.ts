@@ -1,0 +1,33 @@
+import { lstat, rename } from 'node:fs/promises';
+import { isErrno } from '@lxd-ts/host';
+import { conflict } from '../errors.ts';
+
+/** Whether there is anything at a path. */
+export const exists = async (path: string): Promise<boolean> => {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT', 'ENOTDIR')) return false;
+    throw error;
+  }
+};
+
+/**
+ * Renames a directory.
+ *
+ * @param options.optional - nothing there is no error
+ * @throws LxdError conflict when the new name is taken (rename(2) would replace an empty directory)
+ */
+export const renameDirectory = async (
+  from: string,
+  to: string,
+  options: { readonly optional?: boolean } = {},
+): Promise<void> => {
+  if (await exists(to)) throw conflict(`"${to}" exists already`);
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if (!(options.optional && isErrno(error, 'ENOENT'))) throw error;
+  }
+};
