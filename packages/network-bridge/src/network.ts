@@ -3,6 +3,7 @@ import { access, mkdir, rename as renameFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Config, conflict, type Network, type NetworkSpec, UndoStack } from '@lxd-ts/driver-kit';
 import { applyNft, deleteNftTable, isErrno, linkExists, randomHwaddr } from '@lxd-ts/host';
+import { allDone } from './all-done.ts';
 import { ensureService, reloadService, stopService } from './dnsmasq.ts';
 import { dnsmasqConfig, needsService, serviceFiles } from './dnsmasq-config.ts';
 import { firewallRules, tableOf } from './firewall.ts';
@@ -33,12 +34,6 @@ const exists = async (path: string): Promise<boolean> => {
     if (isErrno(error, 'ENOENT')) return false;
     throw error;
   }
-};
-
-/** Waits for all, also when one fails, so that nothing goes on behind an undo. */
-const allDone = async (...work: readonly Promise<unknown>[]): Promise<void> => {
-  const failed = (await Promise.allSettled(work)).find(({ status }) => status === 'rejected');
-  if (failed?.status === 'rejected') throw failed.reason;
 };
 
 export const openBridge = (spec: NetworkSpec): Network => {

@@ -11,7 +11,7 @@
  */
 import type { IdMap } from '@lxd-ts/host';
 import type { Config, ConfigKey } from '../config.ts';
-import type { NicPreset, Reservation } from '../network/contract.ts';
+import type { Lease, NicPreset, Reservation } from '../network/contract.ts';
 import type { MountedVolume } from '../storage/contract.ts';
 
 export type InstanceType = 'container' | 'virtual-machine';
@@ -110,8 +110,19 @@ export interface DeviceContext {
   /** Server settings that matter: `instances.nic.host_name` … */
   readonly server: Config;
   /** The network a NIC names. @throws LxdError not-found */
-  network(name: string): { readonly config: Config; readonly preset: NicPreset; readonly type: string };
-  /** Tells a network's DHCP and DNS about a NIC (undefined: forget it). */
+  network(name: string): {
+    readonly config: Config;
+    readonly preset: NicPreset;
+    readonly type: string;
+    /** As of `Network.leases`: a driver that must know a NIC's address beforehand chooses one that is free. */
+    leases(): Promise<readonly Lease[]>;
+  };
+  /**
+   * Tells a network's DHCP and DNS about a NIC (undefined: forget it). Drivers reserve at each start and leave it in force
+   * when the device stops, so that a stopped instance keeps its name and address.
+   *
+   * @throws LxdError conflict when another NIC has the address; nothing has changed then
+   */
   reserve(network: string, reservation: Reservation | undefined): Promise<void>;
   /** Mounts a custom volume for a disk device; the context disposes it when the device stops. @throws LxdError not-found */
   volume(pool: string, name: string): Promise<MountedVolume & { readonly shifted: boolean }>;
