@@ -1,6 +1,6 @@
 /** Addresses, subnets and ranges as numbers, so that they can be compared and counted. */
 import { isIP } from 'node:net';
-import { badRequest } from '@lxd-ts/driver-kit';
+import { badRequest, listItems as splitList } from '@lxd-ts/driver-kit';
 import ipaddr from 'ipaddr.js';
 
 export type Family = 'ipv4' | 'ipv6';
@@ -112,12 +112,8 @@ export const parseRange = (text: string, family: Family): AddressRange => {
   return { first, last };
 };
 
-/** The items of a comma-separated list, trimmed. */
-export const listItems = (value: string | undefined): string[] =>
-  (value ?? '')
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '');
+/** The items of a comma-separated list that may be unset. */
+export const listItems = (value: string | undefined): string[] => (value ? splitList(value) : []);
 
 const macBytes = (hwaddr: string): bigint[] => hwaddr.split(':').map((byte) => BigInt(`0x${byte}`));
 

@@ -1,18 +1,7 @@
 /** The configuration keys of bridge networks (docs/spec/config/network.yaml, section bridge). */
-import type { ConfigKey } from '@lxd-ts/driver-kit';
+import { type ConfigKey, each, isInterfaceName, orWords } from '@lxd-ts/driver-kit';
 import { type Family, families } from './addresses.ts';
-import {
-  each,
-  isAddress,
-  isDomain,
-  isHostSubnet,
-  isHwaddr,
-  isInterfaceName,
-  isLeaseTime,
-  isNetwork,
-  isRange,
-  orWords,
-} from './checks.ts';
+import { isAddress, isDomain, isHostSubnet, isLeaseTime, isNetwork, isRange, isUnicastHwaddr } from './checks.ts';
 
 const label: Readonly<Record<Family, string>> = { ipv4: 'IPv4', ipv6: 'IPv6' };
 
@@ -232,7 +221,7 @@ export const bridgeConfig: readonly ConfigKey[] = [
     key: 'bridge.hwaddr',
     type: 'string',
     description: 'MAC address of the bridge (default: one chosen at creation)',
-    check: isHwaddr,
+    check: isUnicastHwaddr,
   },
   {
     key: 'bridge.mtu',

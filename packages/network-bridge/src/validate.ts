@@ -1,7 +1,6 @@
 /** What single keys of a bridge network cannot tell. */
-import { badRequest, type Config, messageOf, validateConfig } from '@lxd-ts/driver-kit';
+import { badRequest, type Config, isInterfaceName, messageOf, validateConfig } from '@lxd-ts/driver-kit';
 import { type Family, formatAddress, formatSubnet, inSubnet, networkOf } from './addresses.ts';
-import { isInterfaceName } from './checks.ts';
 import { bridgeConfig } from './config.ts';
 import { type FamilySettings, readSettings, type Tunnel } from './settings.ts';
 

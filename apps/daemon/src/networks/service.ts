@@ -246,16 +246,25 @@ export const createNetworkService = (parts: Parts): NetworkService => {
 
     forDevice(_project, name) {
       const { stored, network } = requireLive(name);
-      return { config: stored.config, preset: network.nicPreset(), type: stored.type };
+      return { config: stored.config, preset: network.nicPreset(), type: stored.type, leases: () => network.leases() };
     },
 
     async reserve(_project, name, owner, reservation) {
       const entry = live.get(name);
       // A NIC that goes after its network went has nothing to give back.
       if (!entry) return;
-      if (reservation) entry.reservations.set(ownerKey(owner), reservation);
-      else entry.reservations.delete(ownerKey(owner));
-      await applyReservations(entry);
+      const key = ownerKey(owner);
+      const before = entry.reservations.get(key);
+      if (reservation) entry.reservations.set(key, reservation);
+      else entry.reservations.delete(key);
+      try {
+        await applyReservations(entry);
+      } catch (error) {
+        // One that is refused must not stand in the way of all later ones.
+        if (before) entry.reservations.set(key, before);
+        else entry.reservations.delete(key);
+        throw error;
+      }
     },
   };
 };

@@ -1,7 +1,7 @@
 /** The configuration keys of bridged and p2p NICs (docs/spec/config/devices.yaml, section nic). */
-import { badRequest, type ConfigKey } from '@lxd-ts/driver-kit';
+import { badRequest, type ConfigKey, each, isInterfaceName, orWords } from '@lxd-ts/driver-kit';
 import { type Family, families } from '../addresses.ts';
-import { each, isAddress, isHwaddr, isInterfaceName, isNetwork, orWords } from '../checks.ts';
+import { isAddress, isNetwork, isUnicastHwaddr } from '../checks.ts';
 import { parseBitRate } from './limits.ts';
 import { parseVlans } from './vlan.ts';
 
@@ -20,7 +20,7 @@ const common: readonly ConfigKey[] = [
     description: 'Name of the interface on the host (default: random)',
     check: isInterfaceName,
   },
-  { key: 'hwaddr', type: 'string', description: 'MAC address of the NIC (default: random)', check: isHwaddr },
+  { key: 'hwaddr', type: 'string', description: 'MAC address of the NIC (default: random)', check: isUnicastHwaddr },
   {
     key: 'mtu',
     type: 'integer',
