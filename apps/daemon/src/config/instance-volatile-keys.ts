@@ -1,0 +1,127 @@
+import type { ConfigKey } from '@lxd-ts/driver-kit';
+
+/** State that the server keeps with an instance; users never set it (spec 03 §20). NAME is that of a device. */
+export const instanceVolatileKeys: readonly ConfigKey[] = [
+  {
+    key: 'volatile.apply_template',
+    type: 'string',
+    internal: true,
+    description: 'Template trigger to run at next start',
+  },
+  { key: 'volatile.apply_nvram', type: 'string', internal: true, description: 'Rebuild VM NVRAM at next start' },
+  {
+    key: 'volatile.base_image',
+    type: 'string',
+    internal: true,
+    description: 'Fingerprint of the originating image, if any',
+  },
+  {
+    key: 'volatile.cloud-init.instance-id',
+    type: 'string',
+    internal: true,
+    description: 'UUID shown to cloud-init as instance-id',
+  },
+  {
+    key: 'volatile.evacuate.origin',
+    type: 'string',
+    internal: true,
+    description: 'Cluster member the instance was evacuated from',
+  },
+  { key: 'volatile.idmap.base', type: 'integer', internal: true, description: 'First ID of the primary map' },
+  { key: 'volatile.idmap.current', type: 'string', internal: true, description: 'Map the kernel currently applies' },
+  { key: 'volatile.idmap.next', type: 'string', internal: true, description: 'Map to use from the next start' },
+  { key: 'volatile.last_state.idmap', type: 'string', internal: true, description: 'Serialized map recorded on disk' },
+  {
+    key: 'volatile.last_state.power',
+    type: 'string',
+    internal: true,
+    description: 'Power state at the last host shutdown',
+  },
+  { key: 'volatile.vsock_id', type: 'string', internal: true, description: 'vsock ID of the latest start' },
+  {
+    key: 'volatile.uuid',
+    type: 'string',
+    internal: true,
+    description: 'Instance UUID, unique across servers and projects',
+  },
+  {
+    key: 'volatile.uuid.generation',
+    type: 'string',
+    internal: true,
+    description: 'UUID renewed whenever the instance moves back in time',
+  },
+  {
+    key: 'volatile.NAME.apply_quota',
+    type: 'string',
+    internal: true,
+    description: 'Disk size change deferred to next start',
+  },
+  { key: 'volatile.NAME.ceph_rbd', type: 'string', internal: true, description: 'RBD device path backing a Ceph disk' },
+  { key: 'volatile.NAME.host_name', type: 'string', internal: true, description: 'Host-side interface name' },
+  {
+    key: 'volatile.NAME.hwaddr',
+    type: 'string',
+    internal: true,
+    description: 'Generated MAC when the device sets no hwaddr',
+  },
+  {
+    key: 'volatile.NAME.last_state.created',
+    type: 'string',
+    internal: true,
+    description: 'true/false: the physical interface was created by the server',
+  },
+  {
+    key: 'volatile.NAME.last_state.mtu',
+    type: 'string',
+    internal: true,
+    description: 'MTU of a physical interface before pass-through',
+  },
+  {
+    key: 'volatile.NAME.last_state.hwaddr',
+    type: 'string',
+    internal: true,
+    description: 'MAC of a physical interface before pass-through',
+  },
+  {
+    key: 'volatile.NAME.last_state.ip_addresses',
+    type: 'string',
+    internal: true,
+    description: 'Comma-separated addresses last in use',
+  },
+  {
+    key: 'volatile.NAME.last_state.vdpa.name',
+    type: 'string',
+    internal: true,
+    description: 'VDPA device name passed to the instance',
+  },
+  {
+    key: 'volatile.NAME.last_state.vf.id',
+    type: 'string',
+    internal: true,
+    description: 'Virtual function ID passed to the instance',
+  },
+  {
+    key: 'volatile.NAME.last_state.vf.hwaddr',
+    type: 'string',
+    internal: true,
+    description: 'Virtual function MAC before pass-through',
+  },
+  {
+    key: 'volatile.NAME.last_state.vf.vlan',
+    type: 'string',
+    internal: true,
+    description: 'Virtual function VLAN before pass-through',
+  },
+  {
+    key: 'volatile.NAME.last_state.vf.spoofcheck',
+    type: 'string',
+    internal: true,
+    description: 'Virtual function spoof-check setting before pass-through',
+  },
+  {
+    key: 'volatile.*',
+    type: 'string',
+    internal: true,
+    description: 'State that the server keeps of devices whose names hold dots',
+  },
+];
