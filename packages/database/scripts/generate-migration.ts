@@ -32,4 +32,4 @@ const sql = statements.map((statement) => statement.replaceAll('`', '"').trim())
 const file = `${String(version).padStart(4, '0')}-${name}.ts`;
 await writeFile(`${directory}${file}`, `export default /* sql */ \`\n${sql}\n\`;\n`);
 await writeFile(snapshotFile, `${JSON.stringify(after, undefined, 2)}\n`);
-process.stdout.write(`${directory}${file}: add it to src/migrations/index.ts\n`);
+process.stdout.write(`${directory}${file}: add it to src/migrations.ts\n`);

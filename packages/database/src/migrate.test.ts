@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { temporaryDirectory } from '../test/temporary.ts';
 import { type Database, openFile } from './engine/database.ts';
 import { migrate, schemaVersion } from './migrate.ts';
-import { type Migration, migrations } from './migrations/index.ts';
+import { type Migration, migrations } from './migrations.ts';
 import { openDatabase } from './open.ts';
 import { applyPatch } from './patch.ts';
 import * as global from './schema/global.ts';
@@ -60,7 +60,7 @@ describe('[01.38] migrations', () => {
     expect(existsSync(`${file}.bak`)).toBe(false);
   });
 
-  it('[01.39 09.DMN-01 09.DBG-04] copy a database beside it before they change it', async () => {
+  it('[01.39 09.DBG-04] copy a database beside it before they change it', async () => {
     await migrated([first]);
     expect(await migrated([first, rebuild])).toEqual([1, 2]);
     expect(values('SELECT name FROM schema ORDER BY version')).toEqual(['first', 'rebuild']);

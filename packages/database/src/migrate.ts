@@ -5,7 +5,7 @@ import { createEmpty, remove, replace } from './durable.ts';
 import { atomically, type Connection } from './engine/connection.ts';
 import type { Database } from './engine/database.ts';
 import { DatabaseError } from './engine/errors.ts';
-import type { Migration } from './migrations/index.ts';
+import type { Migration } from './migrations.ts';
 
 /** A database and all its migrations, oldest first. */
 export interface Target {

@@ -31,6 +31,8 @@ export interface Connection {
   run(sql: string, params: readonly unknown[]): RunResult;
   all(sql: string, params: readonly unknown[]): Row[];
   get(sql: string, params: readonly unknown[]): Row | undefined;
+  /** Takes the write-ahead log over into the file. Gives false when a reader of an older state kept some of it back. */
+  checkpoint(): boolean;
   close(): void;
 }
 
@@ -92,6 +94,11 @@ export const connect = (file: string, mode: 'read' | 'write'): Connection => {
       }),
     all: (sql, params) => guarded(sql, params, (statement) => statement.all(...params)),
     get: (sql, params) => guarded(sql, params, (statement) => statement.get(...params)),
+    checkpoint: () =>
+      translated(() => {
+        const [, logged, taken] = raw.prepare<[], number[]>('PRAGMA wal_checkpoint(PASSIVE)').raw(true).get() ?? [];
+        return logged === taken;
+      }),
     close: () => {
       raw.close();
     },

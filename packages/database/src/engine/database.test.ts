@@ -1,4 +1,5 @@
-import { statSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import BetterSqlite from 'better-sqlite3';
@@ -305,6 +306,38 @@ describe('[01.36 09.DBG-04] the files', () => {
   });
 });
 
+describe('a full disk', () => {
+  it('fails the transaction alone, and what was acknowledged stays', async () => {
+    const mounted = join(directory.path, 'small');
+    mkdirSync(mounted);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'lxd-ts-database', mounted]);
+    try {
+      await using small = await openGlobal(mounted);
+      const other = join(mounted, 'other');
+      writeFileSync(other, Buffer.alloc(700_000));
+      const put = (n: number) =>
+        small.transaction((tx) => tx.insert(config).values({ key: `k${n}`, value: 'x'.repeat(100_000) }));
+      let kept = 0;
+      const filling = async () => {
+        for (;;) {
+          await put(kept);
+          kept++;
+        }
+      };
+      await expect(filling()).rejects.toMatchObject({ name: 'DatabaseError', code: 'SQLITE_FULL' });
+      expect(kept).toBeGreaterThan(0);
+      expect(await small.read((tx) => tx.$count(config))).toBe(kept);
+      await expect(small.checkpoint()).rejects.toMatchObject({ name: 'DatabaseError', code: 'SQLITE_FULL' });
+      rmSync(other);
+      await small.transaction((tx) => tx.delete(config).where(eq(config.key, 'k0')));
+      expect(await small.read((tx) => tx.$count(config))).toBe(kept - 1);
+      expect(await small.exclusive(async ({ raw }) => raw.pragma('integrity_check', { simple: true }))).toBe('ok');
+    } finally {
+      execFileSync('umount', [mounted]);
+    }
+  });
+});
+
 describe('closing', () => {
   it('waits for what runs and what waits, then refuses', async () => {
     const slow = db.transaction(async (tx) => {
@@ -316,7 +349,7 @@ describe('closing', () => {
       await sleep(40);
       return (await names(tx)).length;
     });
-    await db.close();
+    await Promise.all([db.close(), db.close()]);
     await db.close();
     expect(await Promise.all([slow, waiting, reading])).toEqual([1, 2, 2]);
     await expect(db.read(names)).rejects.toBeInstanceOf(DatabaseError);

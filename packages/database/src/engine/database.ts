@@ -31,7 +31,11 @@ export interface Database extends AsyncDisposable {
   transaction<T>(fn: (tx: Transaction) => Promise<T>): Promise<T>;
   /** Runs `fn` with the writing connection, alone and outside a transaction. For migrations, patches and `lxd sql`. */
   exclusive<T>(fn: (connection: Connection) => Promise<T>): Promise<T>;
-  /** Brings everything that was committed from the write-ahead log into the file itself. Readers go on meanwhile. */
+  /**
+   * Brings everything that was committed from the write-ahead log into the file itself. Readers go on meanwhile.
+   *
+   * @throws DatabaseBusy when a read goes on for more than 5 s
+   */
   checkpoint(): Promise<void>;
   /** Waits for what runs, then closes the file. Harmless when closed already. */
   close(): Promise<void>;
@@ -65,10 +69,10 @@ export const openFile = (file: string): Database => {
   const idle: Connection[] = [];
   const reading = new Set<Promise<unknown>>();
   const inside = new AsyncLocalStorage<{ active: boolean }>();
-  let closed = false;
+  let closing: Promise<void> | undefined;
 
   const enter = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (closed) throw new DatabaseError('SQLITE_MISUSE', `The database ${file} is closed`);
+    if (closing !== undefined) throw new DatabaseError('SQLITE_MISUSE', `The database ${file} is closed`);
     if (inside.getStore()?.active) {
       throw new DatabaseError(
         'SQLITE_MISUSE',
@@ -105,18 +109,20 @@ export const openFile = (file: string): Database => {
     try {
       return await within(connection, 'BEGIN', fn);
     } finally {
-      if (idle.length < idleReaders && !closed) idle.push(connection);
+      if (idle.length < idleReaders) idle.push(connection);
       else connection.close();
     }
   };
 
-  const close = async (): Promise<void> => {
-    if (closed) return;
-    closed = true;
+  const finish = async (): Promise<void> => {
     await writers.idle();
     await Promise.allSettled(reading);
     for (const connection of idle) connection.close();
     writer.close();
+  };
+  const close = (): Promise<void> => {
+    closing ??= finish();
+    return closing;
   };
 
   return {
@@ -133,8 +139,10 @@ export const openFile = (file: string): Database => {
       enter(() =>
         writers.run(async () => {
           // Those that read an older state keep the log from being taken over; those that come now read the newest.
-          await Promise.allSettled(reading);
-          writer.raw.pragma('wal_checkpoint(PASSIVE)');
+          await Promise.race([Promise.allSettled(reading), sleep(busyTimeout, undefined, { ref: false })]);
+          if (!writer.checkpoint()) {
+            throw new DatabaseBusy('SQLITE_BUSY', 'The database is still being read, try again');
+          }
         }),
       ),
     close,

@@ -2,8 +2,8 @@
  * The migrations of both databases, oldest first. They are modules rather than .sql files, so that they go wherever the
  * code goes: into a bundle, a package, or straight from the sources.
  */
-import globalInitial from './global/0001-initial.ts';
-import localInitial from './local/0001-initial.ts';
+import globalInitial from './migrations/global/0001-initial.ts';
+import localInitial from './migrations/local/0001-initial.ts';
 
 export interface Migration {
   /** What it is for, in a few words. */
