@@ -56,6 +56,7 @@ test('imports that point down the layers pass', () => {
         "import type { Pool } from '@lxd-ts/driver-kit';\nimport fs from 'node:fs';\n",
       'packages/storage-dir/src/index.test.ts':
         "import { suite } from '@lxd-ts/driver-kit/testing';\nimport { test } from 'vitest';\n",
+      'packages/storage-dir/scripts/generate.ts': "import { test } from 'vitest';\n",
       'apps/daemon/src/daemon.ts': "import { dir } from '@lxd-ts/storage-dir';\n",
     }),
   ).toEqual({ code: 0, complaints: [] });

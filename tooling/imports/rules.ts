@@ -72,9 +72,10 @@ const rooms: readonly { file: RegExp; never: RegExp; says: string }[] = [
   },
 ];
 
-/** Tests and build settings may use devDependencies, the workspace root's too, and tests may wire concrete parts together. */
+/** Tests, scripts, benchmarks and build settings may use devDependencies, the workspace root's too, and tests may wire concrete parts together. */
 const isTest = (file: string): boolean => /\.test\.ts$|^(test|tooling)\//.test(file);
-const isDevelopment = (file: string): boolean => isTest(file) || /\.config\.ts$/.test(file);
+const isDevelopment = (file: string): boolean =>
+  isTest(file) || /\.config\.ts$|^packages\/[^/]+\/(scripts|bench|test)\//.test(file);
 
 const packageNameOf = (specifier: string): string => specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
 
