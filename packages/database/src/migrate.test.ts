@@ -40,7 +40,7 @@ const dangling: Migration = { name: 'dangling', sql: 'DELETE FROM pool;' };
 const migrated = async (list: readonly Migration[]): Promise<[number, number]> => {
   await using db = openFile(file);
   const before = await schemaVersion(db);
-  await migrate(directory.path, [{ db, migrations: list }]);
+  await migrate(join(directory.path, 'upgrading'), [{ db, migrations: list }]);
   return [before, await schemaVersion(db)];
 };
 const values = (sql: string, at = file): unknown[] => {
@@ -101,7 +101,7 @@ describe('[01.38] migrations', () => {
     const start = async (list: readonly Migration[], otherList: readonly Migration[]) => {
       await using db = openFile(file);
       await using other = openFile(otherFile);
-      await migrate(directory.path, [
+      await migrate(join(directory.path, 'upgrading'), [
         { db, migrations: list },
         { db: other, migrations: otherList },
       ]);

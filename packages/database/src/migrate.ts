@@ -1,6 +1,5 @@
 /** Brings databases forward to the schema the code knows. */
 import { existsSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { createEmpty, remove, replace } from './durable.ts';
 import { atomically, type Connection } from './engine/connection.ts';
 import type { Database } from './engine/database.ts';
@@ -76,16 +75,15 @@ const checkedVersion = async ({ db, migrations }: Target): Promise<number> => {
  * Applies the migrations that databases have not been through yet, each in a transaction of its own. When one that holds
  * data is due, all that hold data are first copied to `<file>.bak`: together they are the state to go back to.
  *
- * @param directory - where the file `upgrading` stands meanwhile. An upgrade that was cut short is taken up where it was,
- *   and the copies from its beginning are kept.
+ * @param marker - a file that stands while these databases are upgraded, and is theirs alone. An upgrade that was cut short
+ *   is taken up where it was, and the copies from its beginning are kept.
  * @throws DatabaseError when one is newer than the code, before anything is changed; or when a migration fails: the
  *   database then stands at the last one that went through
  */
-export const migrate = async (directory: string, targets: readonly Target[]): Promise<void> => {
+export const migrate = async (marker: string, targets: readonly Target[]): Promise<void> => {
   const found = await Promise.all(
     targets.map(async (target) => ({ ...target, version: await checkedVersion(target) })),
   );
-  const marker = join(directory, 'upgrading');
   const upgrade = found.some(({ version, migrations }) => version > 0 && version < migrations.length);
   if (upgrade && !existsSync(marker)) {
     for (const { db, version } of found) if (version > 0) await backUp(db);

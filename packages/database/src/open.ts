@@ -37,7 +37,7 @@ const open = async <Kind extends DatabaseKind>(directory: string, kinds: readonl
     return { kind, db: opened.use(openFile(file)), migrations: migrations[kind] };
   });
   for (const { kind, db } of targets) await applyPatch(db, join(directory, `patch.${kind}.sql`));
-  await migrate(directory, targets);
+  await migrate(join(directory, ['upgrading', ...kinds].join('.')), targets);
   opened.move();
   // Object.fromEntries forgets which keys went in.
   return Object.fromEntries(targets.map(({ kind, db }) => [kind, db])) as Record<Kind, Database>;
