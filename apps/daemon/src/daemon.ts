@@ -9,7 +9,7 @@ import { createInitialRows, openDatabase } from '@lxd-ts/database';
 import { type Driver, type Reservation, unavailable } from '@lxd-ts/driver-kit';
 import { subordinateIds } from '@lxd-ts/host';
 import { lxc } from '@lxd-ts/instance-lxc';
-import { bridge } from '@lxd-ts/network-bridge';
+import { bridge, bridgedNic, p2pNic } from '@lxd-ts/network-bridge';
 
 import { dir } from '@lxd-ts/storage-dir';
 import type { Logger } from 'pino';
@@ -56,7 +56,7 @@ import { storageRoutes } from './storage/routes.ts';
 import { createVolumeStore } from './storage/volume-store.ts';
 
 /** The drivers this daemon comes with. Plug-ins add theirs. */
-const ownDrivers: readonly Driver[] = [dir, bridge, lxc, ...deviceDrivers];
+const ownDrivers: readonly Driver[] = [dir, bridge, lxc, bridgedNic, p2pNic, ...deviceDrivers];
 
 export interface DaemonOptions {
   readonly directories: Directories;
@@ -143,6 +143,8 @@ export const startDaemon = async ({ directories, log, events, gid }: DaemonOptio
         ];
       }),
     );
+  const networkUsers = (_project: string, name: string): Promise<string[]> =>
+    usersOf((config) => config['type'] === 'nic' && (config['network'] === name || config['parent'] === name));
   const networks = createNetworkService({
     store: networkStore,
     drivers,
@@ -150,8 +152,7 @@ export const startDaemon = async ({ directories, log, events, gid }: DaemonOptio
     locks,
     events,
     log,
-    usedBy: (_project, name) =>
-      usersOf((config) => config['type'] === 'nic' && (config['network'] === name || config['parent'] === name)),
+    usedBy: networkUsers,
     reservations: reservationsOf,
   });
 
@@ -279,9 +280,7 @@ export const startDaemon = async ({ directories, log, events, gid }: DaemonOptio
   eventRoutes(router, events);
   projectRoutes(router, projects, events, async () => []);
   profileRoutes(router, profiles);
-  networkRoutes(router, networks, (_project, name) =>
-    usersOf((config) => config['type'] === 'nic' && config['network'] === name),
-  );
+  networkRoutes(router, networks, networkUsers);
   storageRoutes(router, { pools, poolStore, volumeStore, events, usersOf });
   imageRoutes(router, images, operations, events);
   instanceRoutes(router, {
