@@ -29,6 +29,8 @@ import { createImageService } from './images/service.ts';
 import { createImageStore } from './images/store.ts';
 import { createCreation } from './instances/create.ts';
 import { execRoutes } from './instances/exec-routes.ts';
+import { fileRoutes } from './instances/file-routes.ts';
+import { openFiles } from './instances/files.ts';
 import { expand, handleOf, type Instance, rootDisk } from './instances/instance.ts';
 import { createLifecycle } from './instances/lifecycle.ts';
 import { instanceRoutes } from './instances/routes.ts';
@@ -297,6 +299,12 @@ export const startDaemon = async ({ directories, log, events, gid }: DaemonOptio
     special: {},
   });
 
+  fileRoutes(router, instances, events, async (instance) => {
+    const run = runs.get(instance);
+    if (run) return openFiles(`/proc/${run.running.pid}/root`, run.idmap, async () => undefined);
+    const volume = await rootVolumes.mount(instance);
+    return openFiles(join(volume.path, 'rootfs'), undefined, () => Promise.resolve(volume[Symbol.asyncDispose]()));
+  });
   execRoutes(router, instances, operations, events, directories.logs);
 
   const listeners: Listener[] = [];

@@ -7,6 +7,7 @@ export * from './cgroup-usage.ts';
 export * from './command-error.ts';
 export * from './errno.ts';
 export * from './filesystem.ts';
+export { withFsIds } from './fs-ids.ts';
 export * from './idmap.ts';
 export * from './idmap-formats.ts';
 export * from './idmapped-mount.ts';

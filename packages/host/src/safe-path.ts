@@ -1,6 +1,7 @@
 import { chmodSync, closeSync, constants, fstatSync, openSync, readdirSync, type Stats, utimesSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { errnoError, errnoNamed, isErrno } from './errno.ts';
+import { withFsIds } from './fs-ids.ts';
 import { removeAt } from './remove-tree.ts';
 import {
   AT_EMPTY_PATH,
@@ -72,6 +73,11 @@ function split(path: string, syscall: string): { parent: string; name: string } 
   return { parent: trimmed.slice(0, slash + 1) || '/', name };
 }
 
+export interface RootOptions {
+  followSymlinks?: boolean;
+  creator?: { uid: number; gid: number };
+}
+
 /**
  * A directory that stands for `/`: every path is resolved below it by the kernel (openat2(2), RESOLVE_IN_ROOT), so that
  * neither `..` nor a symlink that somebody swaps in at any moment leads out. Works while a hostile owner changes the tree.
@@ -84,13 +90,17 @@ function split(path: string, syscall: string): { parent: string; name: string } 
 export class Root implements Disposable {
   readonly fd: number;
   readonly #resolve: number;
+  readonly #creator: { uid: number; gid: number } | undefined;
 
   /**
    * @param fd a directory's fd; it belongs to this object from here on
    * @param options.followSymlinks false refuses every symlink with ELOOP
+   * @param options.creator ids under which things are made, where the tree is on a mount that does not know root
+   *   (one with an id map, or of a user namespace)
    */
-  constructor(fd: number, options: { followSymlinks?: boolean } = {}) {
+  constructor(fd: number, options: RootOptions = {}) {
     this.fd = fd;
+    this.#creator = options.creator;
     this.#resolve =
       RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (options.followSymlinks === false ? RESOLVE_NO_SYMLINKS : 0);
   }
@@ -105,6 +115,11 @@ export class Root implements Disposable {
    */
   openFd(path: string, flags: number, mode = 0): number {
     return openat2(this.fd, path === '' ? '.' : path, openHow(flags | O_CLOEXEC, mode, this.#resolve), OPEN_HOW_SIZE);
+  }
+
+  /** Runs a call that makes something. */
+  #making<T>(make: () => T): T {
+    return this.#creator ? withFsIds(this.#creator.uid, this.#creator.gid, make) : make();
   }
 
   /** Calls a function with an O_PATH fd of a path, closed afterwards. */
@@ -169,7 +184,7 @@ export class Root implements Disposable {
   }
 
   async #makeFile(path: string, flags: number, owner: Ownership): Promise<FileHandle> {
-    const fd = this.openFd(path, flags | O_CREAT | O_NONBLOCK, 0o600);
+    const fd = this.#making(() => this.openFd(path, flags | O_CREAT | O_NONBLOCK, 0o600));
     try {
       this.#own(fd, owner, 0o644);
       return await open(`/proc/self/fd/${fd}`, flags & ~O_EXCL);
@@ -227,7 +242,7 @@ export class Root implements Disposable {
   mkdir(path: string, owner: Ownership = {}): void {
     const flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     const fd = this.#atParent(path, 'mkdir', (dirFd, name) => {
-      mkdirat(dirFd, name, 0o700);
+      this.#making(() => mkdirat(dirFd, name, 0o700));
       return openat2(dirFd, name, openHow(flags, 0, RESOLVE_IN_ROOT), OPEN_HOW_SIZE);
     });
     try {
@@ -264,7 +279,7 @@ export class Root implements Disposable {
   /** Makes a symlink with any text. EEXIST when the name is taken. */
   symlink(target: PathBytes, path: string, owner: { uid?: number; gid?: number } = {}): void {
     this.#atParent(path, 'symlink', (dirFd, name) => {
-      symlinkat(cString(target), dirFd, name);
+      this.#making(() => symlinkat(cString(target), dirFd, name));
     });
     if (owner.uid !== undefined || owner.gid !== undefined) this.lchown(path, owner.uid ?? -1, owner.gid ?? -1);
   }
@@ -319,6 +334,6 @@ export class Root implements Disposable {
 }
 
 /** Opens a directory as a Root. The path itself belongs to the caller and is followed as usual. */
-export function openRoot(path: string, options: { followSymlinks?: boolean } = {}): Root {
+export function openRoot(path: string, options: RootOptions = {}): Root {
   return new Root(openSync(path, O_PATH | O_DIRECTORY | O_CLOEXEC), options);
 }

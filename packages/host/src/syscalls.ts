@@ -114,6 +114,15 @@ export const mkdirat = wrapped<[dirFd: number, name: PathBytes, mode: number]>(
   'int mkdirat(int, const char*, unsigned int)',
 );
 export const unlinkat = wrapped<[dirFd: number, name: PathBytes, flags: number]>('int unlinkat(int, const char*, int)');
+/** setfsuid(2) and setfsgid(2) return the former id, and never fail visibly. */
+export const setfsuid = wrapped<[uid: number]>('int setfsuid(unsigned int)');
+export const setfsgid = wrapped<[gid: number]>('int setfsgid(unsigned int)');
+const PR_SET_SECUREBITS = 28;
+const prctl = wrapped<[option: number, value: number, a: number, b: number, c: number]>(
+  'int prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)',
+);
+/** Sets the secure bits of this thread (capabilities(7)). */
+export const setSecureBits = (bits: number): number => prctl(PR_SET_SECUREBITS, bits, 0, 0, 0);
 export const symlinkat = wrapped<[target: PathBytes, dirFd: number, name: PathBytes]>(
   'int symlinkat(const char*, int, const char*)',
 );

@@ -3,7 +3,13 @@ import type { Operation } from '../operations/operation.ts';
 
 /** What a route answers; `router.ts` turns it into a response. */
 export type Reply =
-  | { readonly kind: 'sync'; readonly metadata: unknown; readonly editable?: unknown; readonly location?: string }
+  | {
+      readonly kind: 'sync';
+      readonly metadata: unknown;
+      readonly editable?: unknown;
+      readonly location?: string;
+      readonly headers?: Readonly<Record<string, string>>;
+    }
   | { readonly kind: 'async'; readonly operation: Operation }
   | {
       readonly kind: 'text';
@@ -17,8 +23,14 @@ export type Reply =
  * 200 with `metadata`.
  *
  * @param editable - the user-editable part of an object, of which the ETag is made
+ * @param headers - further ones
  */
-export const sync = (metadata: unknown, editable?: unknown): Reply => ({ kind: 'sync', metadata, editable });
+export const sync = (metadata: unknown, editable?: unknown, headers: Readonly<Record<string, string>> = {}): Reply => ({
+  kind: 'sync',
+  metadata,
+  editable,
+  headers,
+});
 
 /** 200 with nothing to say. */
 export const done = (): Reply => ({ kind: 'sync', metadata: {} });

@@ -109,7 +109,7 @@ export const createRouter = (options: Options): Router => {
     return { status, body: errorBody(status, message) };
   };
 
-  const jsonHeaders = (extra: Record<string, string> = {}): Record<string, string> => ({
+  const jsonHeaders = (extra: Readonly<Record<string, string>> = {}): Record<string, string> => ({
     'Content-Type': 'application/json',
     ...extra,
   });
@@ -117,7 +117,7 @@ export const createRouter = (options: Options): Router => {
   const respond = async (reply: Reply, outgoing: ServerResponse): Promise<Response> => {
     switch (reply.kind) {
       case 'sync': {
-        const headers = jsonHeaders();
+        const headers = jsonHeaders(reply.headers);
         if (reply.editable !== undefined) headers['ETag'] = `"${etagOf(reply.editable)}"`;
         if (reply.location !== undefined) headers['Location'] = reply.location;
         return new Response(syncBody(reply.metadata), { status: reply.location === undefined ? 200 : 201, headers });

@@ -16,7 +16,7 @@ import {
   type StopReason,
   UndoStack,
 } from '@lxd-ts/driver-kit';
-import type { IdMap } from '@lxd-ts/host';
+import { type IdMap, parseIdMapJson } from '@lxd-ts/host';
 import type { Logger } from 'pino';
 import type { Directories } from '../core/directories.ts';
 import type { Locks } from '../core/locks.ts';
@@ -131,6 +131,7 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
     running: RunningInstance,
     volume: MountedVolume,
     attachments: readonly Attachment[],
+    idmap: IdMap | undefined,
   ): Run => {
     const cleaned = Promise.withResolvers<void>();
     const run: Run = {
@@ -138,6 +139,7 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
       running,
       volume,
       attachments,
+      idmap,
       frozen: false,
       ready: false,
       cleaned: cleaned.promise,
@@ -209,7 +211,7 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
     });
     await store.markUsed(instance.id, new Date());
     undo.commit();
-    watch(instance, running, mounted.value, started.value.attachments);
+    watch(instance, running, mounted.value, started.value.attachments, idmap);
   };
 
   const start = async (instance: Instance): Promise<void> => {
@@ -307,7 +309,14 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
             );
             const running = await driver.find(machine);
             if (running) {
-              const run = watch(instance, running, await parts.mount(instance), await loadAttachments(machine.devices));
+              const current = parseIdMapJson(instance.config['volatile.idmap.current'] ?? '[]');
+              const run = watch(
+                instance,
+                running,
+                await parts.mount(instance),
+                await loadAttachments(machine.devices),
+                current.length > 0 ? current : undefined,
+              );
               run.frozen = (await running.status()) === 'frozen';
               return;
             }

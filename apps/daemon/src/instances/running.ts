@@ -1,4 +1,5 @@
 import type { Attachment, InstanceType, MountedVolume, RunningInstance } from '@lxd-ts/driver-kit';
+import type { IdMap } from '@lxd-ts/host';
 import { handleOf, type Instance } from './instance.ts';
 
 /** An instance that runs, with what it holds. */
@@ -6,6 +7,8 @@ export interface Run {
   readonly type: InstanceType;
   readonly running: RunningInstance;
   readonly volume: MountedVolume;
+  /** The id map in force; unset: privileged. */
+  readonly idmap: IdMap | undefined;
   /** What its devices attached; changed by hot-plugging. */
   attachments: readonly Attachment[];
   /** Frozen by us; the kernel's own word is `running.status()`. */
