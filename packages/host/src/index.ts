@@ -28,6 +28,7 @@ export * from './peer-credentials.ts';
 export * from './pidfd.ts';
 export * from './process.ts';
 export { removeTree } from './remove-tree.ts';
+export * from './resources/index.ts';
 export { type Argv, type ProcessOptions, type RunOptions, type RunResult, run } from './run.ts';
 export * from './safe-path.ts';
 export * from './shift-tree.ts';

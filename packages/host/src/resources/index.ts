@@ -1,0 +1,10 @@
+export * from './cpu.ts';
+export * from './gpu.ts';
+export * from './memory.ts';
+export * from './network.ts';
+export { type PciDevice, type PciResources, type PciVpd, pciResources } from './pci.ts';
+export * from './resources.ts';
+export type { Sriov } from './sriov.ts';
+export * from './storage.ts';
+export * from './system.ts';
+export * from './usb.ts';
