@@ -1,7 +1,8 @@
-import { access, constants, readFile } from 'node:fs/promises';
-import { delimiter, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { isErrno } from './errno.ts';
 import { IdMapError } from './idmap.ts';
+import { findProgram } from './programs.ts';
 
 /** Host ids that may be handed out. */
 export interface SubordinateRange {
@@ -42,16 +43,6 @@ async function readIfPresent(file: string): Promise<string | undefined> {
     if (isErrno(error, 'ENOENT')) return undefined;
     throw error;
   });
-}
-
-async function findProgram(name: string, path: string): Promise<boolean> {
-  const found = path.split(delimiter).map((directory) =>
-    access(join(directory, name), constants.X_OK).then(
-      () => true,
-      () => false,
-    ),
-  );
-  return (await Promise.all(found)).includes(true);
 }
 
 function choose(text: string, file: string, options: SubordinateIdOptions): SubordinateRange {

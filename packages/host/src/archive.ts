@@ -1,0 +1,140 @@
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { type CompressionCommand, compressor, decompressor, fileFormat, isCompression } from './compression.ts';
+import { type Argv, run } from './run.ts';
+import { spawnStream } from './spawn-stream.ts';
+
+export interface ArchiveOptions {
+  signal?: AbortSignal;
+  /** Called every fifth of a second with the bytes of the archive that are done. */
+  onProgress?: (bytes: number) => void;
+}
+
+export interface UnpackOptions extends ArchiveOptions {
+  /** Patterns of names to leave out (GNU tar's wildcards). Not possible for squashfs images. */
+  exclude?: readonly string[];
+}
+
+export interface PackOptions extends ArchiveOptions {
+  /** As `compressor` takes it, or `none`. */
+  compression?: string;
+  /** What to pack, relative to the directory; everything by default. */
+  names?: readonly string[];
+  exclude?: readonly string[];
+}
+
+const PROGRESS_MS = 200;
+/** Owners by number, and everything else a system's files carry: ACLs, capabilities and other attributes, holes. */
+const faithful = ['--numeric-owner', '--xattrs', '--xattrs-include=*', '--acls'];
+
+/** Tells how far programs have come with a file they read or write through a descriptor that is shared with them. */
+function watchPosition(fd: number, onProgress: ArchiveOptions['onProgress']): Disposable {
+  if (!onProgress) return { [Symbol.dispose]: () => undefined };
+  const tell = () => onProgress(Number(/^pos:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1]));
+  const timer = setInterval(tell, PROGRESS_MS);
+  return {
+    [Symbol.dispose]() {
+      clearInterval(timer);
+      tell();
+    },
+  };
+}
+
+function packageOption(command: CompressionCommand | undefined): { debianPackage?: string } {
+  return command?.debianPackage === undefined ? {} : { debianPackage: command.debianPackage };
+}
+
+async function withFile<T>(path: string, flags: string, use: (fd: number) => Promise<T>): Promise<T> {
+  const fd = openSync(path, flags, 0o600);
+  try {
+    return await use(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/**
+ * Unpacks a tar archive, compressed or not, or a squashfs image into a directory. Owners, modes, ACLs, capabilities and
+ * device nodes are restored as they are recorded.
+ *
+ * The directory should be empty and nobody else's to write to. Then nothing is written outside of it: GNU tar strips `/`
+ * and refuses `..`, and makes symlinks that lead elsewhere only after everything else; unsquashfs follows none.
+ *
+ * @throws CommandError when the archive is damaged or a tool is missing; what was unpacked until then stays
+ * @throws TypeError for a file that is no archive, or a squashfs image of which names are to be left out
+ */
+export async function unpack(archive: string, directory: string, options: UnpackOptions = {}): Promise<void> {
+  const { exclude = [], signal } = options;
+  const format = await fileFormat(archive);
+  if (format === 'squashfs') {
+    if (exclude.length > 0) throw new TypeError('names cannot be left out of a squashfs image');
+    const argv: Argv = ['unsquashfs', '-force', '-no-progress', '-dest', directory, archive];
+    await run(argv, { debianPackage: 'squashfs-tools', ...(signal ? { signal } : {}) });
+    return;
+  }
+  if (format !== 'tar' && !isCompression(format)) throw new TypeError(`${archive} is no archive (${format})`);
+  const tar: Argv = [
+    'tar',
+    '--extract',
+    '--file=-',
+    `--directory=${directory}`,
+    '--preserve-permissions',
+    '--same-owner',
+    ...faithful,
+    ...exclude.map((pattern) => `--exclude=${pattern}`),
+  ];
+  const unzip = isCompression(format) ? await decompressor(format) : undefined;
+  await withFile(archive, 'r', async (fd) => {
+    using _ = watchPosition(fd, options.onProgress);
+    const commands: [Argv, ...Argv[]] = unzip ? [unzip.argv, tar] : [tar];
+    await spawnStream(commands, {
+      stdin: fd,
+      stdout: 'ignore',
+      ...(signal ? { signal } : {}),
+      ...packageOption(unzip),
+    }).done;
+  });
+}
+
+/**
+ * Packs a directory into a tar archive, with names that begin with `./` in sorted order, sockets left out.
+ *
+ * @param archive the file to make; it must not exist. A number is a descriptor to write to
+ * @throws CommandError when something cannot be read or the disk is full; EEXIST when the file is there
+ */
+export async function pack(directory: string, archive: string | number, options: PackOptions = {}): Promise<void> {
+  const { compression = 'none', names = ['.'], exclude = [], signal } = options;
+  const tar: Argv = [
+    'tar',
+    '--create',
+    '--file=-',
+    `--directory=${directory}`,
+    // Neither the times of reading nor our process id: equal trees give equal archives.
+    '--format=posix',
+    '--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime',
+    '--sort=name',
+    '--sparse',
+    '--warning=no-file-ignored',
+    ...faithful,
+    ...exclude.map((pattern) => `--exclude=${pattern}`),
+    '--',
+    ...names,
+  ];
+  const zip = compression === 'none' ? undefined : await compressor(compression);
+  const write = async (fd: number) => {
+    using _ = watchPosition(fd, options.onProgress);
+    const commands: [Argv, ...Argv[]] = zip ? [tar, zip.argv] : [tar];
+    await spawnStream(commands, { stdout: fd, ...(signal ? { signal } : {}), ...packageOption(zip) }).done;
+  };
+  await (typeof archive === 'number' ? write(archive) : withFile(archive, 'wx', write));
+}
+
+/** Makes a squashfs image of a directory. The file must not exist. */
+export async function packSquashfs(
+  directory: string,
+  image: string,
+  options: { signal?: AbortSignal; compression?: 'gzip' | 'xz' | 'zstd' | 'lz4' | 'lzo' } = {},
+): Promise<void> {
+  const compression = options.compression === undefined ? [] : ['-comp', options.compression];
+  const argv: Argv = ['mksquashfs', directory, image, '-quiet', '-no-progress', '-noappend', ...compression];
+  await run(argv, { debianPackage: 'squashfs-tools', ...(options.signal ? { signal: options.signal } : {}) });
+}
