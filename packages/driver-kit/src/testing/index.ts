@@ -1,2 +1,19 @@
 export { type TestContext, testContext } from './context.ts';
+export {
+  askDhcp,
+  askDhcp6,
+  type DhcpAnswer,
+  type Guest,
+  hostThings,
+  isolateNetwork,
+  type NetworkConformanceOptions,
+  networkConformance,
+  networkName,
+  nicContext,
+  type Setting,
+  startGuest,
+  startNetwork,
+  type TestNetwork,
+  testNetwork,
+} from './network.ts';
 export { type PoolForm, type StorageConformanceOptions, storageConformance } from './storage.ts';
