@@ -1,7 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { internal } from '@lxd-ts/driver-kit';
-import type { AttachRequest, ServerReply, ServerRequest } from './attach-protocol.ts';
+import type {
+  AttachRequest,
+  MountRequest,
+  Numbered,
+  ServerReply,
+  ServerRequest,
+  UnmountRequest,
+} from './attach-protocol.ts';
 
 /** A command that the attach server started. */
 export interface AttachedCommand {
@@ -12,10 +19,11 @@ export interface AttachedCommand {
   readonly exit: Promise<number>;
 }
 
+/** A request that waits for its answers. */
 interface Pending {
-  started(pid: number): void;
-  exited(status: number): void;
-  failed(error: Error): void;
+  /** @returns whether that was the last answer */
+  answer(reply: ServerReply): boolean;
+  fail(error: Error): void;
 }
 
 interface Server {
@@ -34,6 +42,17 @@ const serverFile = (): string => {
   return fileURLToPath(new URL(name, import.meta.url));
 };
 
+/** With nothing under way the server keeps no event loop alive. */
+const rest = (child: ChildProcess): void => {
+  child.unref();
+  child.channel?.unref();
+};
+
+const keepAlive = (child: ChildProcess): void => {
+  child.ref();
+  child.channel?.ref();
+};
+
 const startServer = (): Server => {
   const child = fork(serverFile(), {
     cwd: '/',
@@ -45,35 +64,18 @@ const startServer = (): Server => {
   const pending = new Map<number, Pending>();
   const fail = (error: Error) => {
     if (server?.child === child) server = undefined;
-    for (const one of pending.values()) one.failed(error);
+    for (const one of pending.values()) one.fail(error);
     pending.clear();
   };
   child.on('error', (error) => fail(internal(`The attach server failed: ${error.message}`, { cause: error })));
   child.on('exit', (code, signal) => fail(internal(`The attach server ended (${signal ?? `exit status ${code}`})`)));
-  child.on('message', (message: ServerReply) => {
-    const one = pending.get(message.id);
-    if (message.type === 'started') {
-      one?.started(message.pid);
-      return;
-    }
-    pending.delete(message.id);
+  child.on('message', (reply: Numbered<ServerReply>) => {
+    if (!pending.get(reply.id)?.answer(reply)) return;
+    pending.delete(reply.id);
     if (pending.size === 0) rest(child);
-    if (message.type === 'exited') one?.exited(message.status);
-    else one?.failed(internal(message.message));
   });
   rest(child);
   return { child, pending };
-};
-
-/** With nothing under way the server keeps no event loop alive. */
-const rest = (child: ChildProcess): void => {
-  child.unref();
-  child.channel?.unref();
-};
-
-const work = (child: ChildProcess): void => {
-  child.ref();
-  child.channel?.ref();
 };
 
 /** Starts the attach server ahead of its first use, which it would delay by the start of a Node process. */
@@ -81,36 +83,63 @@ export const warmAttachServer = (): void => {
   server ??= startServer();
 };
 
+const send = (request: ServerRequest, waiting?: Pending): { id: number; isPending: () => boolean } => {
+  server ??= startServer();
+  const { child, pending } = server;
+  const id = ++lastId;
+  if (waiting) {
+    pending.set(id, waiting);
+    keepAlive(child);
+  }
+  child.send({ id, ...request });
+  return { id, isPending: () => pending.has(id) };
+};
+
 /**
  * Starts a command in a container.
  *
  * @throws LxdError internal when the container cannot be entered
  */
-export const attachCommand = async (request: Omit<AttachRequest, 'type' | 'id'>): Promise<AttachedCommand> => {
-  server ??= startServer();
-  const { child, pending } = server;
-  const id = ++lastId;
-  const send = (message: ServerRequest) => child.send(message);
+export const attachCommand = async (request: Omit<AttachRequest, 'type'>): Promise<AttachedCommand> => {
+  const started = Promise.withResolvers<number>();
   const exit = Promise.withResolvers<number>();
   // Whoever waits for the exit hears of a failure; nobody has to.
   exit.promise.catch(() => undefined);
-  const pid = await new Promise<number>((started, reject) => {
-    pending.set(id, {
-      started,
-      exited: exit.resolve,
-      failed: (error) => {
-        reject(error);
-        exit.reject(error);
+  const fail = (error: Error) => {
+    started.reject(error);
+    exit.reject(error);
+  };
+  const { id, isPending } = send(
+    { type: 'attach', ...request },
+    {
+      answer: (reply) => {
+        if (reply.type === 'started') started.resolve(reply.pid);
+        if (reply.type === 'exited') exit.resolve(reply.status);
+        if (reply.type === 'failed') fail(internal(reply.message));
+        return reply.type !== 'started';
       },
-    });
-    work(child);
-    send({ type: 'attach', id, ...request });
-  });
+      fail,
+    },
+  );
+  const pid = await started.promise;
   return {
     pid,
     signal: (number) => {
-      if (pending.has(id)) send({ type: 'signal', id, signal: number });
+      if (isPending()) send({ type: 'signal', command: id, signal: number });
     },
     exit: exit.promise,
   };
 };
+
+/** Has the server do something in a running container. @throws LxdError internal with what went wrong */
+export const inContainer = (request: MountRequest | UnmountRequest): Promise<void> =>
+  new Promise((resolve, reject) => {
+    send(request, {
+      answer: (reply) => {
+        if (reply.type === 'failed') reject(internal(reply.message));
+        else resolve();
+        return true;
+      },
+      fail: reject,
+    });
+  });

@@ -1,9 +1,9 @@
 /** Messages between the driver and its attach server, over Node's channel to a child process. */
+import type { HotMount } from './hot-mount.ts';
 
-/** Starts a command. Descriptor numbers are those of the driver's process. */
+/** Starts a command. Descriptor numbers are those of the driver's process. Answered by `started`, then `exited`. */
 export interface AttachRequest {
   readonly type: 'attach';
-  readonly id: number;
   readonly lxcPath: string;
   readonly name: string;
   readonly cwd: string;
@@ -17,17 +17,34 @@ export interface AttachRequest {
   readonly terminalProgram?: string;
 }
 
-/** Sends a signal to a running command; one that has ended is no error. */
+/** Sends a signal to the command of an earlier request; one that has ended is no error. Not answered. */
 export interface SignalRequest {
   readonly type: 'signal';
-  readonly id: number;
+  readonly command: number;
   readonly signal: number;
 }
 
-export type ServerRequest = AttachRequest | SignalRequest;
+/** Makes a mount in a running container. Answered by `done`. */
+export interface MountRequest {
+  readonly type: 'mount';
+  readonly mount: HotMount;
+}
+
+/** Answered by `done`. */
+export interface UnmountRequest {
+  readonly type: 'unmount';
+  readonly initPid: number;
+  readonly target: string;
+}
+
+export type ServerRequest = AttachRequest | SignalRequest | MountRequest | UnmountRequest;
+
+/** Every request has a number of its own, which its answers repeat. */
+export type Numbered<T> = T & { readonly id: number };
 
 export type ServerReply =
-  | { readonly type: 'started'; readonly id: number; readonly pid: number }
-  | { readonly type: 'failed'; readonly id: number; readonly message: string }
+  | { readonly type: 'started'; readonly pid: number }
   /** The status as a shell gives it. */
-  | { readonly type: 'exited'; readonly id: number; readonly status: number };
+  | { readonly type: 'exited'; readonly status: number }
+  | { readonly type: 'done' }
+  | { readonly type: 'failed'; readonly message: string };

@@ -6,7 +6,8 @@
  */
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import process from 'node:process';
-import type { AttachRequest, ServerReply, ServerRequest } from './attach-protocol.ts';
+import type { AttachRequest, Numbered, ServerReply, ServerRequest } from './attach-protocol.ts';
+import { hotMount, hotUnmount } from './hot-mount.ts';
 import { loadLiblxc } from './liblxc.ts';
 import { sessionLeader } from './session-leader.ts';
 import { closeRange, fcntl, memfdCreate, waitPid } from './syscalls.ts';
@@ -24,7 +25,7 @@ const attach = loadLiblxc();
 /** Running commands: pid to the request's id. */
 const running = new Map<number, number>();
 
-const reply = (message: ServerReply): void => {
+const reply = (message: Numbered<ServerReply>): void => {
   process.send?.(message);
 };
 
@@ -52,7 +53,7 @@ const reap = (): void => {
   }
 };
 
-const start = async (request: AttachRequest): Promise<void> => {
+const start = async (request: Numbered<AttachRequest>): Promise<void> => {
   const { id, lxcPath, name, cwd, uid, gid, environment, command, streams, terminalProgram } = request;
   const opened: number[] = [];
   const open = (fd: number, access: number) => {
@@ -78,8 +79,6 @@ const start = async (request: AttachRequest): Promise<void> => {
     reply({ type: 'started', id, pid });
     // It may have ended before it was known.
     reap();
-  } catch (error) {
-    reply({ type: 'failed', id, message: error instanceof Error ? error.message : String(error) });
   } finally {
     for (const fd of opened) closeSync(fd);
   }
@@ -90,13 +89,25 @@ closeRange(3, 0xffff_ffff, CLOSE_RANGE_CLOEXEC);
 
 process.on('SIGCHLD', reap);
 process.on('disconnect', () => process.exit());
-process.on('message', (message: ServerRequest) => {
-  if (message.type === 'attach') {
-    void start(message);
-    return;
-  }
+const signal = (command: number, number: number): void => {
   for (const [pid, id] of running) {
     // Not yet waited for, so the pid is still the command's.
-    if (id === message.id) process.kill(pid, message.signal);
+    if (id === command) process.kill(pid, number);
   }
+};
+
+const serve = async (request: Numbered<ServerRequest>): Promise<void> => {
+  if (request.type === 'signal') signal(request.command, request.signal);
+  else if (request.type === 'attach') await start(request);
+  else {
+    if (request.type === 'mount') await hotMount(request.mount);
+    else hotUnmount(request.initPid, request.target);
+    reply({ type: 'done', id: request.id });
+  }
+};
+
+process.on('message', (request: Numbered<ServerRequest>) => {
+  serve(request).catch((error: unknown) => {
+    reply({ type: 'failed', id: request.id, message: error instanceof Error ? error.message : String(error) });
+  });
 });

@@ -84,15 +84,18 @@ export const balanceCpus = (): void => {
   });
 };
 
+const assertOnline = (request: CpuRequest, online: readonly number[]): void => {
+  const absent = request.kind === 'pinned' ? request.cpus.filter((cpu) => !online.includes(cpu)) : [];
+  if (absent.length === 0) return;
+  throw badRequest(`Invalid value for "limits.cpu": this host has no CPU ${formatSet(absent)}`);
+};
+
 /** The CPUs for a container that is about to start. Undefined: all. */
 export const initialCpus = (config: Config): string | undefined => {
   const request = cpuRequest(config);
   if (request.kind === 'any') return undefined;
   const online = onlineCpus();
-  const absent = request.kind === 'pinned' ? request.cpus.filter((cpu) => !online.includes(cpu)) : [];
-  if (absent.length > 0) {
-    throw badRequest(`Invalid value for "limits.cpu": this host has no CPU ${formatSet(absent)}`);
-  }
+  assertOnline(request, online);
   const requests = [...[...users].map((user) => user.request), request];
   return formatSet(assignCpus(requests, online).at(-1) ?? online);
 };
@@ -105,4 +108,13 @@ export const joinBalance = (user: CpuUser): (() => void) => {
     users.delete(user);
     balanceCpus();
   };
+};
+
+/** A changed `limits.cpu`. @throws LxdError bad-request for CPUs this host does not have */
+export const changeCpuRequest = (user: CpuUser, request: CpuRequest): void => {
+  const online = onlineCpus();
+  assertOnline(request, online);
+  user.request = request;
+  if (request.kind === 'any') apply(user, online);
+  balanceCpus();
 };

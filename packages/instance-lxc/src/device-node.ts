@@ -15,7 +15,8 @@ const deviceNumber = (major: number, minor: number): number =>
 export const nodePath = (machine: Machine, { device, target }: NodeAttachment): string =>
   join(machine.devices, `unix.${device}.${target.replace(/^\/+/, '').replaceAll('-', '--').replaceAll('/', '-')}`);
 
-const hostId = (machine: Machine, kind: 'uid' | 'gid', id: number): number => {
+/** An id inside as one on the host. @throws LxdError bad-request for one the instance does not have */
+export const hostId = (machine: Machine, kind: 'uid' | 'gid', id: number): number => {
   const mapped = machine.idmap ? toHostId(machine.idmap, kind, id) : id;
   if (mapped === undefined) throw badRequest(`The instance has no ${kind} ${id}`);
   return mapped;
@@ -38,5 +39,5 @@ export const removeNode = async (machine: Machine, node: NodeAttachment): Promis
 };
 
 /** The rule of the device controller that permits a node's use. */
-export const deviceRule = ({ type, major, minor }: NodeAttachment): string =>
+export const nodeRule = ({ type, major, minor }: NodeAttachment): string =>
   `${type === 'char' ? 'c' : 'b'} ${major}:${minor} rwm`;

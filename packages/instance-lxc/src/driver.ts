@@ -2,8 +2,12 @@ import { access } from 'node:fs/promises';
 import { defineInstanceDriver, type InstanceDriver, messageOf, notImplemented } from '@lxd-ts/driver-kit';
 import { run } from '@lxd-ts/host';
 import { warmAttachServer } from './attach-client.ts';
+import { payloadCgroup } from './cgroups.ts';
 import { cleanUp } from './cleanup.ts';
+import { validateRaw } from './config/raw.ts';
 import { validateSeccomp } from './config/seccomp.ts';
+import { cpuRequest } from './cpu-balance.ts';
+import { applyLateLimits, validateLimits } from './limits.ts';
 import { connectMonitor } from './monitor.ts';
 import { placeOf } from './place.ts';
 import { runningContainer } from './running.ts';
@@ -24,9 +28,21 @@ export const lxc: InstanceDriver = defineInstanceDriver({
   },
   validate: (config) => {
     validateSeccomp(config);
+    validateLimits(config);
+    cpuRequest(config);
+    validateRaw(config);
   },
-  start: async (machine, attachments, work) =>
-    runningContainer(machine, await startContainer(machine, attachments, work)),
+  start: async (machine, attachments, work) => {
+    warmAttachServer();
+    const instance = runningContainer(machine, await startContainer(machine, attachments, work));
+    try {
+      applyLateLimits(payloadCgroup(placeOf(machine)), machine.config);
+      return instance;
+    } catch (error) {
+      await instance.kill();
+      throw error;
+    }
+  },
   find: async (machine) => {
     const monitor = await connectMonitor(placeOf(machine).commandSocket);
     if (!monitor) return undefined;

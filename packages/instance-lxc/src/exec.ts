@@ -38,7 +38,7 @@ const killOnAbort = (session: ExecSession, { signal }: Work): ExecSession => {
   return session;
 };
 
-const withPipes = async (request: Omit<AttachRequest, 'type' | 'id' | 'streams'>): Promise<ExecSession> => {
+const withPipes = async (request: Omit<AttachRequest, 'type' | 'streams'>): Promise<ExecSession> => {
   const [stdin, stdout, stderr] = [makePipe(), makePipe(), makePipe()];
   const theirs = [stdin.reading, stdout.writing, stderr.writing] as const;
   const ours = [stdin.writing, stdout.reading, stderr.reading];
@@ -62,7 +62,7 @@ const onTerminal = async (
   initPid: number,
   owner: number,
   size: { readonly width: number; readonly height: number },
-  request: Omit<AttachRequest, 'type' | 'id' | 'streams'>,
+  request: Omit<AttachRequest, 'type' | 'streams'>,
 ): Promise<ExecSession> => {
   const { master, slave } = openTerminal(initPid, owner, size);
   try {

@@ -1,1 +1,2 @@
+export { balanceCpus } from './cpu-balance.ts';
 export { lxc } from './driver.ts';

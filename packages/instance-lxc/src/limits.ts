@@ -3,9 +3,9 @@ import { existsSync, readdirSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { badRequest, type Config, isFalse, messageOf, notImplemented, parseSize } from '@lxd-ts/driver-kit';
 import {
+  applyCgroupSettings,
   type Cgroup,
   type CgroupSetting,
-  applyCgroupSettings,
   cgroupLayout,
   cpuQuota,
   cpuShares,
@@ -102,7 +102,8 @@ const hugePages = Object.entries(hugePageSizes).map(([size, kib]): Group => {
     keys: [key],
     settings: (config) => {
       const limit = config[key] ? parseSize(config[key]) : 'max';
-      const usable = cgroupLayout().controllers.has('hugetlb') && existsSync(`/sys/kernel/mm/hugepages/hugepages-${kib}kB`);
+      const usable =
+        cgroupLayout().controllers.has('hugetlb') && existsSync(`/sys/kernel/mm/hugepages/hugepages-${kib}kB`);
       return usable ? hugePageLimit(size, limit) : [];
     },
   };

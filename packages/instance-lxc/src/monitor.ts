@@ -5,6 +5,7 @@
  */
 import { connect, type Socket } from 'node:net';
 
+const GET_CONSOLE = 0;
 const GET_INIT_PID = 4;
 const HEADER_SIZE = 16;
 /** Nobody listens: no such container runs. */
@@ -15,6 +16,9 @@ const header = (command: number): Buffer => {
   message.writeInt32LE(command, 0);
   return message;
 };
+
+/** Asks for a terminal on the console; the answer carries its descriptor. The value is the terminal's number, 0 for the console. */
+export const consoleRequest = (): Buffer => header(GET_CONSOLE);
 
 /** A connection that the monitor keeps until it exits. */
 export interface MonitorConnection {

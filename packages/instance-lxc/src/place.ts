@@ -59,3 +59,6 @@ export const placeOf = (machine: Machine): Place => {
     monitorCgroup: `lxc.monitor.${cgroup}`,
   };
 };
+
+/** Options of every liblxc tool that name the container. */
+export const toolOptions = (place: Place): string[] => ['-P', place.lxcPath, '-n', place.name];

@@ -1,14 +1,25 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { type Attachment, internal, type Machine, messageOf, UndoStack, type Work } from '@lxd-ts/driver-kit';
-import { isErrno, run } from '@lxd-ts/host';
+import {
+  type Attachment,
+  type Config,
+  conflict,
+  internal,
+  type Machine,
+  messageOf,
+  UndoStack,
+  type Work,
+} from '@lxd-ts/driver-kit';
+import { cpuset, isErrno, run } from '@lxd-ts/host';
 import { cleanUp } from './cleanup.ts';
 import { containerSettings } from './config/container.ts';
 import { seccompProfile } from './config/seccomp.ts';
-import { renderSettings } from './config/settings.ts';
+import { renderSettings, type Setting } from './config/settings.ts';
+import { initialCpus } from './cpu-balance.ts';
 import { makeNode } from './device-node.ts';
 import { hostFacts } from './host-facts.ts';
+import { limitSettings } from './limits.ts';
 import { connectMonitor, type MonitorConnection } from './monitor.ts';
-import { type Place, placeOf } from './place.ts';
+import { type Place, placeOf, toolOptions } from './place.ts';
 import { makeRootDirectories } from './root-directories.ts';
 
 const LOG_LINES = 10;
@@ -38,22 +49,35 @@ const keepOldLog = async (path: string): Promise<void> => {
   }
 };
 
+/** Limits, as liblxc sets them before init starts. */
+const cgroupSettings = (config: Config): Setting[] => {
+  const cpus = initialCpus(config);
+  return [...limitSettings(config), ...(cpus === undefined ? [] : cpuset({ cpus }))].map(({ version, file, value }) => [
+    `lxc.cgroup${version === 2 ? '2' : ''}.${file}`,
+    value,
+  ]);
+};
+
 const writeConfiguration = async (
   machine: Machine,
   place: Place,
   attachments: readonly Attachment[],
 ): Promise<void> => {
   const seccomp = seccompProfile(machine.config, process.arch);
-  const settings = await containerSettings(machine, place, attachments, await hostFacts(), seccomp !== undefined, []);
+  const settings = await containerSettings(
+    machine,
+    place,
+    attachments,
+    await hostFacts(),
+    seccomp !== undefined,
+    cgroupSettings(machine.config),
+  );
   const raw = machine.config['raw.lxc'];
   await Promise.all([
     writeFile(place.config, renderSettings(settings) + (raw ? `${raw}\n` : ''), { mode: 0o600 }),
     seccomp === undefined ? rm(place.seccomp, { force: true }) : writeFile(place.seccomp, seccomp, { mode: 0o600 }),
   ]);
 };
-
-/** Options of every liblxc tool that name the container. */
-export const toolOptions = (place: Place): string[] => ['-P', place.lxcPath, '-n', place.name];
 
 const launch = async (machine: Machine, place: Place): Promise<MonitorConnection> => {
   try {
@@ -87,6 +111,11 @@ export const startContainer = async (
   const place = placeOf(machine);
   work.signal?.throwIfAborted();
   await using undo = new UndoStack();
+  const other = await connectMonitor(place.commandSocket);
+  if (other) {
+    other.close();
+    throw conflict(`Instance "${machine.name}" is running already`);
+  }
   await mkdir(place.lxcPath, { recursive: true });
   await cleanUp(machine);
   undo.add(`clean up after instance "${machine.name}"`, () => cleanUp(machine));

@@ -1,4 +1,5 @@
 /** System calls that neither Node nor @lxd-ts/host has. Failures are thrown as errno-coded errors. */
+import { closeSync } from 'node:fs';
 import { errnoError } from '@lxd-ts/host';
 import koffi from 'koffi';
 
@@ -55,3 +56,105 @@ export const waitPid = (pid: number): number | undefined => {
   const signal = word & 0x7f;
   return signal === 0 ? (word >> 8) & 0xff : 128 + signal;
 };
+
+const ifIndexToName = libc.func('const char *if_indextoname(unsigned int index, uint8_t *name)');
+
+/** Name of a link in this network namespace, if_indextoname(3). Undefined when there is none with that index. */
+export const linkName = (index: number): string | undefined => {
+  const name: string | null = ifIndexToName(index, Buffer.alloc(16));
+  return name ?? undefined;
+};
+
+const AF_UNIX = 1;
+const SOCK_STREAM = 1;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+const F_SETFL = 4;
+const socket = bind<[family: number, type: number, protocol: number]>('int socket(int family, int type, int protocol)');
+const connect = bind<[fd: number, address: Uint8Array, length: number]>(
+  'int connect(int fd, const void *address, unsigned int length)',
+);
+
+/**
+ * Connects to an abstract Unix address (its NUL included).
+ *
+ * @returns a blocking socket
+ * @throws errno-coded error: ECONNREFUSED when nobody listens, EAGAIN when too many wait
+ */
+export const connectUnix = (address: string): number => {
+  const path = Buffer.from(address);
+  const name = Buffer.alloc(2 + path.length);
+  name.writeUInt16LE(AF_UNIX, 0);
+  path.copy(name, 2);
+  const fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  try {
+    connect(fd, name, name.length);
+    fcntl(fd, F_SETFL, 0);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+};
+
+koffi.struct('iovec', { base: 'void *', length: 'size_t' });
+koffi.struct('msghdr', {
+  name: 'void *',
+  nameLength: 'uint32_t',
+  data: 'iovec *',
+  dataLength: 'size_t',
+  control: 'void *',
+  controlLength: 'size_t',
+  flags: 'int',
+});
+const recvmsg = libc.func('long recvmsg(int fd, _Inout_ msghdr *message, int flags)');
+const MSG_CMSG_CLOEXEC = 0x40000000;
+const SCM_RIGHTS = 1;
+
+/**
+ * Receives a message with a file descriptor from a blocking Unix socket (unix(7)), on a thread of its own.
+ *
+ * @returns undefined when none comes along
+ */
+export const receiveDescriptor = async (socket: number): Promise<number | undefined> => {
+  const control = Buffer.alloc(64);
+  const message = {
+    name: null,
+    nameLength: 0,
+    data: { base: Buffer.alloc(256), length: 256 },
+    dataLength: 1,
+    control,
+    controlLength: control.length,
+    flags: 0,
+  };
+  await new Promise<void>((resolve, reject) => {
+    recvmsg.async(socket, message, MSG_CMSG_CLOEXEC, (error: unknown, size: number) => {
+      if (error) reject(error);
+      else if (size === -1) reject(errnoError(koffi.errno(), 'recvmsg'));
+      else resolve();
+    });
+  });
+  // struct cmsghdr: length (64 bits), level, type (32 bits each), then the descriptor.
+  const hasDescriptor = control.readInt32LE(8) === 1 && control.readInt32LE(12) === SCM_RIGHTS;
+  return hasDescriptor && control.readBigUInt64LE(0) >= 20n ? control.readInt32LE(16) : undefined;
+};
+
+const CLONE_FS = 0x200;
+const CLONE_NEWNS = 0x20000;
+const MNT_DETACH = 2;
+const UMOUNT_NOFOLLOW = 8;
+const unshare = bind<[flags: number]>('int unshare(int flags)');
+const setns = bind<[fd: number, kind: number]>('int setns(int fd, int kind)');
+const umount2 = bind<[target: string, flags: number]>('int umount2(const char *target, int flags)');
+/** fchdir(2). */
+export const fchdir = bind<[fd: number]>('int fchdir(int fd)');
+
+/** Moves the calling thread into a mount namespace; its root and working directory become that namespace's root. */
+export const enterMountNamespace = (fd: number): void => {
+  // Root and working directory are shared by threads, until one that is to have its own says so.
+  unshare(CLONE_FS);
+  setns(fd, CLONE_NEWNS);
+};
+
+/** Detaches what is mounted at a path. */
+export const unmountAt = (path: string): number => umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);

@@ -16,6 +16,15 @@ const TIOCSWINSZ = 0x5414;
 /** Of /dev/ptmx and of the ptmx in each instance of devpts. */
 const PTMX_DEVICE = 0x0502;
 
+/** Major numbers of Unix98 terminals (Documentation/admin-guide/devices.txt). */
+const SLAVE_MAJORS = { first: 136, last: 143 };
+
+/** Whether a file is the slave end of a terminal. */
+export const isTerminal = ({ rdev }: { readonly rdev: number }): boolean => {
+  const major = (rdev >> 8) & 0xfff;
+  return major >= SLAVE_MAJORS.first && major <= SLAVE_MAJORS.last;
+};
+
 /** A pair of terminal ends. */
 export interface Terminal {
   /** The end of whoever looks at the terminal. */

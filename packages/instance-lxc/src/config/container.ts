@@ -1,6 +1,6 @@
 import { type Attachment, type Config, conflict, isTrue, type Machine, notImplemented } from '@lxd-ts/driver-kit';
 import { lxcIdMap, sameIdMap } from '@lxd-ts/host';
-import { deviceRule } from '../device-node.ts';
+import { nodeRule } from '../device-node.ts';
 import type { HostFacts } from '../host-facts.ts';
 import type { Place } from '../place.ts';
 import { attachedMount, attachedNode, standardMounts } from './mounts.ts';
@@ -69,7 +69,7 @@ const apparmor = (config: Config): Setting[] => [
 
 const deviceRules = (machine: Machine, attachments: readonly Attachment[]): Setting[] => {
   if (machine.idmap) return [];
-  const nodes = attachments.filter((attachment) => attachment.kind === 'node').map(deviceRule);
+  const nodes = attachments.filter((attachment) => attachment.kind === 'node').map(nodeRule);
   return ['lxc.cgroup.devices', 'lxc.cgroup2.devices'].flatMap((controller): Setting[] => [
     [`${controller}.deny`, 'a'],
     ...[...privilegedDevices, ...nodes].map((rule): Setting => [`${controller}.allow`, rule]),
