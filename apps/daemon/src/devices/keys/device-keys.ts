@@ -8,16 +8,14 @@ import { proxyKeys } from './proxy.ts';
 import { unixKeys } from './unix.ts';
 import { unixHotplugKeys, usbKeys } from './usb.ts';
 
-/** Keys of each device type but `type` itself; NICs and GPUs by `nictype` and `gputype`. */
+/** Keys of each device type of the daemon's own but `type` itself; NICs and GPUs by `nictype` and `gputype`. */
 export const deviceKeys: Readonly<Record<string, readonly ConfigKey[]>> = {
   none: [],
-  'nic bridged': nicKeys.bridged,
   'nic macvlan': nicKeys.macvlan,
   'nic sriov': nicKeys.sriov,
   'nic physical': nicKeys.physical,
   'nic ovn': nicKeys.ovn,
   'nic ipvlan': nicKeys.ipvlan,
-  'nic p2p': nicKeys.p2p,
   'nic routed': nicKeys.routed,
   disk: diskKeys,
   'unix-char': unixKeys,

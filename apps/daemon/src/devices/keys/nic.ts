@@ -6,8 +6,6 @@ import {
   isIpv4Subnet,
   isIpv6Address,
   isIpv6Subnet,
-  isVlanId,
-  isVlanRange,
   orWords,
 } from '@lxd-ts/driver-kit';
 import { bootPriority } from './ids.ts';
@@ -36,45 +34,6 @@ const bool = (key: string, description: string, value = 'false'): ConfigKey => (
   default: value,
   description,
 });
-
-const bridged: readonly ConfigKey[] = [
-  nictype('bridged'),
-  network,
-  parent,
-  bootPriority,
-  hostName,
-  hwaddr,
-  {
-    key: 'ipv4.address',
-    type: 'string',
-    description: 'Static DHCPv4 lease; none blocks IPv4 when security.ipv4_filtering is on',
-    check: orWords(['none'], isIpv4Address),
-  },
-  {
-    key: 'ipv6.address',
-    type: 'string',
-    description: 'Static DHCPv6 lease; none blocks IPv6 when security.ipv6_filtering is on',
-    check: orWords(['none'], isIpv6Address),
-  },
-  ...routes,
-  ...externalRoutes,
-  ...limits,
-  ...maas,
-  mtu,
-  name,
-  txQueueLength,
-  bool('security.ipv4_filtering', 'Block IPv4 spoofing; turns on security.mac_filtering'),
-  bool('security.ipv6_filtering', 'Block IPv6 spoofing; turns on security.mac_filtering'),
-  macFiltering,
-  bool('security.port_isolation', 'No traffic to other isolated NICs of the network'),
-  {
-    key: 'vlan',
-    type: 'string',
-    description: 'Untagged VLAN ID, or none to leave the default VLAN',
-    check: orWords(['none'], isVlanId),
-  },
-  { key: 'vlan.tagged', type: 'list', description: 'Tagged VLAN IDs or ranges', check: each(isVlanRange) },
-];
 
 const macvlan: readonly ConfigKey[] = [
   nictype('macvlan'),
@@ -184,18 +143,6 @@ const ipvlan: readonly ConfigKey[] = [
   vlan,
 ];
 
-const p2p: readonly ConfigKey[] = [
-  nictype('p2p'),
-  bootPriority,
-  hostName,
-  hwaddr,
-  ...routes,
-  ...limits,
-  mtu,
-  name,
-  txQueueLength,
-];
-
 const routedFamily = (family: 'ipv4' | 'ipv6', hostAddress: string): readonly ConfigKey[] => {
   const isOwn = family === 'ipv4' ? isIpv4Address : isIpv6Address;
   return [
@@ -235,16 +182,5 @@ const routed: readonly ConfigKey[] = [
   vlan,
 ];
 
-/** Keys by `nictype`. */
-export const nicKeys = { bridged, macvlan, sriov, physical, ovn, ipvlan, p2p, routed } as const;
-
-/** Keys that a NIC with `network` takes from its network and may not set itself (spec 03 §24), by `nictype`. */
-export const inheritedNicKeys: Readonly<
-  Record<'bridged' | 'macvlan' | 'sriov' | 'physical' | 'ovn', readonly string[]>
-> = {
-  bridged: ['parent', 'mtu', 'maas.subnet.ipv4', 'maas.subnet.ipv6'],
-  macvlan: ['parent', 'mtu', 'maas.subnet.ipv4', 'maas.subnet.ipv6'],
-  sriov: ['parent', 'mtu', 'maas.subnet.ipv4', 'maas.subnet.ipv6'],
-  physical: ['parent'],
-  ovn: [],
-};
+/** Keys by `nictype`; those of bridged and p2p NICs stand with their drivers in the package of bridges. */
+export const nicKeys = { macvlan, sriov, physical, ovn, ipvlan, routed } as const;
