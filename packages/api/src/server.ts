@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { anyMap, flag, integer, omittable, struct, text, textMap, texts } from './schema.ts';
+import { anyMap, flag, integer, struct, text, textMap, texts } from './schema.ts';
 
 /** A storage driver that works on this host. The capital letters are the wire's. */
 export const serverStorageDriverInfo = struct({ Name: text, Version: text, Remote: flag });
@@ -58,15 +58,3 @@ export const server = struct({
   environment: serverEnvironment,
 });
 export type Server = z.infer<typeof server>;
-
-/** One configuration key in `GET /1.0/metadata/configuration`. */
-export const configurationKey = struct({
-  type: omittable(text),
-  defaultdesc: omittable(text),
-  liveupdate: omittable(text),
-  condition: omittable(text),
-  scope: omittable(text),
-  shortdesc: text,
-  longdesc: omittable(text),
-});
-export type ConfigurationKey = z.infer<typeof configurationKey>;

@@ -52,6 +52,17 @@ const refuses = (keys: readonly ConfigKey[], key: string, value: string): string
   }
 };
 
+const expectValues = (keys: readonly ConfigKey[], key: string, good: string[], bad: string[]): void => {
+  for (const value of good)
+    expect({ value, refused: refuses(keys, key, value) }).toEqual({ value, refused: undefined });
+  for (const value of bad) {
+    expect({ value, refused: refuses(keys, key, value) }).toEqual({
+      value,
+      refused: expect.stringContaining(`"${key}"`),
+    });
+  }
+};
+
 describe('configuration keys', () => {
   it.each(documented.server.map((key): [string, DocumentedKey] => [key.key, key]))(
     'server key %s is declared as documented',
@@ -152,14 +163,7 @@ describe('values of instance keys', () => {
     ['volatile.eth0.1.hwaddr', ['00:16:3e:00:00:01'], []],
   ])('%s', (title, good, bad) => {
     const key = title.replace(/^\[.*\] /, '');
-    for (const value of good)
-      expect({ value, refused: refuses(instanceKeys, key, value) }).toEqual({ value, refused: undefined });
-    for (const value of bad) {
-      expect({ value, refused: refuses(instanceKeys, key, value) }).toEqual({
-        value,
-        refused: expect.stringContaining(`"${key}"`),
-      });
-    }
+    expectValues(instanceKeys, key, good, bad);
   });
 
   it.each([
@@ -201,14 +205,7 @@ describe('values of server keys', () => {
     ['loki.loglevel', ['info', 'error'], ['loud']],
     ['core.metrics_authentication', ['true', 'false'], ['foo']],
   ])('%s', (key, good, bad) => {
-    for (const value of good)
-      expect({ value, refused: refuses(serverKeys, key, value) }).toEqual({ value, refused: undefined });
-    for (const value of bad) {
-      expect({ value, refused: refuses(serverKeys, key, value) }).toEqual({
-        value,
-        refused: expect.stringContaining(`"${key}"`),
-      });
-    }
+    expectValues(serverKeys, key, good, bad);
   });
 });
 
@@ -225,13 +222,6 @@ describe('values of project keys', () => {
     ['restricted.networks.subnets', ['lxdbr0:10.0.0.0/24', 'block'], ['foo', 'up:foo', 'up:10.0.0.1']],
     ['images.default_architecture', ['x86_64'], ['foo']],
   ])('%s', (key, good, bad) => {
-    for (const value of good)
-      expect({ value, refused: refuses(projectKeys, key, value) }).toEqual({ value, refused: undefined });
-    for (const value of bad) {
-      expect({ value, refused: refuses(projectKeys, key, value) }).toEqual({
-        value,
-        refused: expect.stringContaining(`"${key}"`),
-      });
-    }
+    expectValues(projectKeys, key, good, bad);
   });
 });

@@ -35,8 +35,9 @@ const bool = (key: string, description: string, value = 'false'): ConfigKey => (
   description,
 });
 
-const macvlan: readonly ConfigKey[] = [
-  nictype('macvlan'),
+/** NICs that take over an interface of the host or share it. */
+const onInterface = (type: string): readonly ConfigKey[] => [
+  nictype(type),
   network,
   parent,
   bootPriority,
@@ -58,19 +59,6 @@ const sriov: readonly ConfigKey[] = [
   mtu,
   name,
   macFiltering,
-  vlan,
-];
-
-const physical: readonly ConfigKey[] = [
-  nictype('physical'),
-  network,
-  parent,
-  bootPriority,
-  gvrp,
-  hwaddr,
-  ...maas,
-  mtu,
-  name,
   vlan,
 ];
 
@@ -183,4 +171,11 @@ const routed: readonly ConfigKey[] = [
 ];
 
 /** Keys by `nictype`; those of bridged and p2p NICs stand with their drivers in the package of bridges. */
-export const nicKeys = { macvlan, sriov, physical, ovn, ipvlan, routed } as const;
+export const nicKeys = {
+  macvlan: onInterface('macvlan'),
+  physical: onInterface('physical'),
+  sriov,
+  ovn,
+  ipvlan,
+  routed,
+} as const;
