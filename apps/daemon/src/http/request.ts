@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
+import { parseBody } from '@lxd-ts/api/schema';
 import { badRequest } from '@lxd-ts/driver-kit';
 import type { z } from 'zod';
 import type { Identity } from './identity.ts';
@@ -46,22 +47,10 @@ export const readBody = async (incoming: IncomingMessage, limit = maxJsonBytes):
   return Buffer.concat(chunks).toString('utf8');
 };
 
-const describe = (error: z.ZodError): string =>
-  error.issues
-    .map((issue) => (issue.path.length > 0 ? `${issue.path.join('.')}: ${issue.message}` : issue.message))
-    .join('; ');
-
-/** Parses a value against a schema. @throws LxdError bad-request that names the fields */
-export const parse = <T>(schema: z.ZodType<T>, value: unknown): T => {
-  const result = schema.safeParse(value);
-  if (!result.success) throw badRequest(`Invalid request: ${describe(result.error)}`);
-  return result.data;
-};
-
 /**
  * Reads the body as JSON and checks it. An empty body counts as `{}`.
  *
- * @throws LxdError bad-request that names the field
+ * @throws LxdError bad-request, InvalidInputError naming the field
  */
 export const json = async <T>(request: ApiRequest, schema: z.ZodType<T>): Promise<T> => {
   const body = await readBody(request.incoming);
@@ -71,7 +60,7 @@ export const json = async <T>(request: ApiRequest, schema: z.ZodType<T>): Promis
   } catch (error) {
     throw badRequest(`The request body is not valid JSON: ${error instanceof Error ? error.message : error}`);
   }
-  return parse(schema, value);
+  return parseBody(schema, value);
 };
 
 const current = new AsyncLocalStorage<Identity>();
