@@ -21,3 +21,13 @@ export const minute = (time: string): string => {
   const day = `${date.getFullYear()}/${pad(date.getMonth() + 1)}/${pad(date.getDate())}`;
   return `${day} ${pad(date.getHours())}:${pad(date.getMinutes())} ${zone(date)}`;
 };
+
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** A time in UTC in words, e.g. `Nov 22, 2026 at 12:05am (UTC)`. */
+export const inWords = (time: string | Date): string => {
+  const date = new Date(time);
+  const hour = date.getUTCHours();
+  const clock = `${hour % 12 || 12}:${pad(date.getUTCMinutes())}${hour < 12 ? 'am' : 'pm'}`;
+  return `${months[date.getUTCMonth()]} ${date.getUTCDate()}, ${date.getUTCFullYear()} at ${clock} (UTC)`;
+};
