@@ -8,6 +8,8 @@ interface Words {
   short: string;
   /** The help's first line, where it differs from `short`. */
   title?: string;
+  /** What the help says in place of its usual beginning. */
+  description?: string;
   /** What the help says beyond its first line; paragraphs without the common indent. */
   long?: string;
   /** The block under "Examples", with its own indent. */

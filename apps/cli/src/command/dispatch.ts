@@ -74,12 +74,12 @@ const runGroup = async (found: Found, group: Group, version: string): Promise<vo
   const isRoot = found.path.length === 1;
   const parsed = parseArgs(found.rest, { ...globalFlags, ...(isRoot ? rootFlags : {}) });
   const options = { all: parsed.values.all === true, subCommands: parsed.values['sub-commands'] === true };
-  if (isRoot && parsed.values.version === true) return out(`${version}\n`);
   if (parsed.values.help === true) return out(await help(found, options));
   const [word] = parsed.args;
-  if (word !== undefined && !group.helpful && parsed.afterDash.length === 0) {
+  if (word !== undefined && (isRoot || !group.helpful) && parsed.afterDash.length === 0) {
     throw unknownCommand(found, word, isRoot);
   }
+  if (isRoot && parsed.values.version === true) return out(`${version}\n`);
   if (isRoot || group.helpful) return out(await help(found, options));
   err(await usage(found, options));
 };

@@ -14,16 +14,17 @@ export interface Flag {
 
 export type Flags = Record<string, Flag>;
 
-type Value<F extends Flag> = F['kind'] extends 'bool'
-  ? boolean
-  : F['kind'] extends 'list'
-    ? string[]
-    : F['kind'] extends 'string'
-      ? string
-      : number;
+interface Values {
+  bool: boolean;
+  string: string;
+  list: string[];
+  int: number;
+  uint32: number;
+  uint64: number;
+}
 
 /** The values of declared flags, by name. */
-export type FlagValues<F extends Flags> = { [Name in keyof F]: Value<F[Name]> };
+export type FlagValues<F extends Flags> = { [Name in keyof F]: Values[F[Name]['kind']] };
 
 /** Any flag's value. */
 export type FlagValue = boolean | string | number | string[];

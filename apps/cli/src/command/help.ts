@@ -43,6 +43,7 @@ interface HelpOptions {
 /** The command's own line: what it is, before anything else. */
 const description = (node: Node): string => {
   const words = node.kind === 'leaf' ? node.spec : node.words;
+  if (words.description !== undefined) return words.description;
   const more = words.long === undefined ? '' : `\n\n${indent(words.long)}`;
   return `Description:\n  ${words.title ?? words.short}${more}`;
 };
