@@ -24,14 +24,14 @@ export interface SyncReply<Metadata> {
   readonly metadata: Metadata;
 }
 
-export interface AsyncReply {
+export interface AsyncReply<Rendered = Operation> {
   readonly type: 'async';
   readonly status: 'Operation created';
   readonly status_code: 100;
   readonly operation: string;
   readonly error_code: 0;
   readonly error: '';
-  readonly metadata: Operation;
+  readonly metadata: Rendered;
 }
 
 export interface ErrorReply {
@@ -44,7 +44,7 @@ export interface ErrorReply {
   readonly metadata: null;
 }
 
-export type Reply<Metadata> = SyncReply<Metadata> | AsyncReply | ErrorReply;
+export type Reply<Metadata> = SyncReply<Metadata> | AsyncReply<unknown> | ErrorReply;
 
 /** A finished request: HTTP 200, or 201 with a `Location` after a synchronous create or rename (spec 09 ENV-01). */
 export const syncReply = <Metadata>(metadata: Metadata): SyncReply<Metadata> => ({
@@ -58,7 +58,7 @@ export const syncReply = <Metadata>(metadata: Metadata): SyncReply<Metadata> => 
 });
 
 /** Work under way: HTTP 202 with the operation's URL as `Location` (spec 09 ENV-02). */
-export const asyncReply = (metadata: Operation): AsyncReply => ({
+export const asyncReply = <Rendered extends { readonly id: string }>(metadata: Rendered): AsyncReply<Rendered> => ({
   type: 'async',
   status: statusTexts[statusCodes.operationCreated],
   status_code: statusCodes.operationCreated,

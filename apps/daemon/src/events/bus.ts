@@ -1,7 +1,5 @@
+import { type EventType, eventTypes, type LifecycleAction } from '@lxd-ts/api';
 import { requestor } from '../http/request.ts';
-
-export const eventTypes = ['lifecycle', 'operation', 'logging'] as const;
-export type EventType = (typeof eventTypes)[number];
 
 /** An event as it is sent (spec 09 EVT-03). */
 export interface Event {
@@ -20,11 +18,15 @@ export interface Events {
   /**
    * Publishes an audit event of something that was done.
    *
-   * @param action - one of the documented actions: `instance-created`
    * @param source - URL path of the object; `?project=` is added outside `default`
    * @param context - the keys documented for the action
    */
-  lifecycle(action: string, source: string, project?: string, context?: Readonly<Record<string, unknown>>): void;
+  lifecycle(
+    action: LifecycleAction,
+    source: string,
+    project?: string,
+    context?: Readonly<Record<string, unknown>>,
+  ): void;
   /** @returns a function that stops the listening */
   subscribe(listener: Listener, types?: ReadonlySet<EventType>): () => void;
   /** Whether anybody wants events of that type: making one can be saved otherwise. */

@@ -1,8 +1,9 @@
+import { type EventType, eventTypes } from '@lxd-ts/api';
 import { badRequest, forbidden } from '@lxd-ts/driver-kit';
 import { isAdmin } from '../http/identity.ts';
 import type { Router } from '../http/router.ts';
 import { acceptWebSocket } from '../http/websocket.ts';
-import { type Events, type EventType, eventTypes } from './bus.ts';
+import type { Events } from './bus.ts';
 
 const isEventType = (name: string): name is EventType => (eventTypes as readonly string[]).includes(name);
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
-import { InvalidInputError } from '@lxd-ts/api';
+import { type Reply as AnyReply, asyncReply, errorReply, InvalidInputError, syncReply } from '@lxd-ts/api';
 import { type ErrorKind, forbidden, isKind, LxdError, messageOf, notFound } from '@lxd-ts/driver-kit';
 import { Hono } from 'hono';
 import type { Logger } from 'pino';
@@ -46,17 +46,13 @@ const statusOf: Readonly<Record<ErrorKind, number>> = {
 };
 
 /** The HTTP status and sentence for whatever a handler threw. */
-export const errorReply = (error: unknown): { status: number; message: string } => ({
+const describeError = (error: unknown): { status: number; message: string } => ({
   status: isKind(error) ? statusOf[error.kind] : error instanceof InvalidInputError ? 400 : 500,
   message: messageOf(error),
 });
 
-/** The error envelope, as every client of the API expects it. */
-export const errorBody = (status: number, message: string): string =>
-  `${JSON.stringify({ type: 'error', status: '', status_code: 0, operation: '', error_code: status, error: message, metadata: null })}\n`;
-
-const syncBody = (metadata: unknown): string =>
-  `${JSON.stringify({ type: 'sync', status: 'Success', status_code: 200, operation: '', error_code: 0, error: '', metadata })}\n`;
+/** A body as the wire has it. */
+const bodyOf = (reply: AnyReply<unknown>): string => `${JSON.stringify(reply)}\n`;
 
 interface Options {
   readonly log: Logger;
@@ -103,10 +99,10 @@ export const createRouter = (options: Options): Router => {
   });
 
   const fail = (error: unknown, request: { method: string; path: string }): { status: number; body: string } => {
-    const { status, message } = errorReply(error);
+    const { status, message } = describeError(error);
     if (status >= 500) options.log.error({ err: error, method: request.method, path: request.path }, message);
     else options.log.debug({ method: request.method, path: request.path, status }, message);
-    return { status, body: errorBody(status, message) };
+    return { status, body: bodyOf(errorReply(status, message)) };
   };
 
   const jsonHeaders = (extra: Readonly<Record<string, string>> = {}): Record<string, string> => ({
@@ -120,21 +116,16 @@ export const createRouter = (options: Options): Router => {
         const headers = jsonHeaders(reply.headers);
         if (reply.editable !== undefined) headers['ETag'] = `"${etagOf(reply.editable)}"`;
         if (reply.location !== undefined) headers['Location'] = reply.location;
-        return new Response(syncBody(reply.metadata), { status: reply.location === undefined ? 200 : 201, headers });
+        return new Response(bodyOf(syncReply(reply.metadata)), {
+          status: reply.location === undefined ? 200 : 201,
+          headers,
+        });
       }
       case 'async': {
         const { operation } = reply;
-        const body = {
-          type: 'async',
-          status: 'Operation created',
-          status_code: 100,
-          operation: operation.url,
-          error_code: 0,
-          error: '',
-          metadata: operation.render(),
-        };
+        const body = bodyOf(asyncReply(operation.render()));
         operation.start();
-        return new Response(`${JSON.stringify(body)}\n`, {
+        return new Response(body, {
           status: 202,
           headers: jsonHeaders({ Location: operation.url }),
         });
@@ -150,7 +141,7 @@ export const createRouter = (options: Options): Router => {
     }
   };
 
-  app.notFound(() => new Response(errorBody(404, 'not found'), { status: 404, headers: jsonHeaders() }));
+  app.notFound(() => new Response(bodyOf(errorReply(404, 'not found')), { status: 404, headers: jsonHeaders() }));
 
   return {
     app,

@@ -1,11 +1,17 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { isFinal, type OperationClass, statusCodes } from '@lxd-ts/api';
 import { badRequest, forbidden, messageOf, notFound } from '@lxd-ts/driver-kit';
 import type { WebSocket } from 'ws';
 
-export type OperationClass = 'task' | 'websocket' | 'token';
-
-/** Status codes of an operation (spec 09 §2). */
-const codes = { Pending: 105, Running: 103, Cancelling: 104, Success: 200, Failure: 400, Cancelled: 401 } as const;
+/** The states of an operation with their numbers. */
+const codes = {
+  Pending: statusCodes.pending,
+  Running: statusCodes.running,
+  Cancelling: statusCodes.cancelling,
+  Success: statusCodes.success,
+  Failure: statusCodes.failure,
+  Cancelled: statusCodes.cancelled,
+} as const;
 export type OperationStatus = keyof typeof codes;
 
 /** JSON values that go into an operation's metadata. */
@@ -129,7 +135,7 @@ export class Operation {
     return this.#finished.promise;
   }
   get isFinal(): boolean {
-    return codes[this.#status] >= 200;
+    return isFinal(codes[this.#status]);
   }
 
   /** Begins the work. Further calls do nothing. */
