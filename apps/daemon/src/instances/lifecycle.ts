@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { instanceUrl } from '@lxd-ts/api';
+import { instanceUrl, type LifecycleAction } from '@lxd-ts/api';
 import {
   type Attachment,
   badRequest,
@@ -113,7 +113,7 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
       ? String(idmap[0].host)
       : '0';
 
-  const lifecycleEvent = (action: string, instance: Instance): void =>
+  const lifecycleEvent = (action: LifecycleAction, instance: Instance): void =>
     events.lifecycle(action, instanceUrl(instance.name), instance.project);
 
   /** Takes down what the host holds for an instance that has stopped. */
