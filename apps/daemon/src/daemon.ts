@@ -5,7 +5,7 @@
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { instanceUrl, profileUrl, storagePoolUrl } from '@lxd-ts/api';
-import { createInitialRows, openDatabase } from '@lxd-ts/database';
+import { createInitialRows, openDatabases } from '@lxd-ts/database';
 import { type Driver, type Reservation, unavailable } from '@lxd-ts/driver-kit';
 import { subordinateIds } from '@lxd-ts/host';
 import { lxc } from '@lxd-ts/instance-lxc';
@@ -13,6 +13,10 @@ import { bridge, bridgedNic, p2pNic } from '@lxd-ts/network-bridge';
 
 import { dir } from '@lxd-ts/storage-dir';
 import type { Logger } from 'pino';
+import { certificateRoutes } from './certificates/routes.ts';
+import { createCertificateService } from './certificates/service.ts';
+import { createCertificateStore } from './certificates/store.ts';
+import { loadTrust } from './certificates/trust.ts';
 import { createDirectories, type Directories } from './core/directories.ts';
 import { readHostFacts } from './core/host-facts.ts';
 import { createLocks } from './core/locks.ts';
@@ -21,7 +25,7 @@ import { createDeviceManager } from './devices/manager.ts';
 import { createDrivers } from './drivers/registry.ts';
 import type { Events } from './events/bus.ts';
 import { eventRoutes } from './events/routes.ts';
-import type { Identity } from './http/identity.ts';
+import { createIdentify } from './http/caller.ts';
 import { createRouter } from './http/router.ts';
 import { type Listener, listenUnix } from './http/server.ts';
 import { imageRoutes } from './images/routes.ts';
@@ -49,6 +53,7 @@ import { projectRoutes } from './projects/routes.ts';
 import { createProjectStore } from './projects/store.ts';
 import { loadServerCertificate } from './server/certificate.ts';
 import { createServerInfo } from './server/info.ts';
+import { createHttpsListener } from './server/listeners.ts';
 import { serverRoutes } from './server/routes.ts';
 import { loadSettings } from './server/settings.ts';
 import { createPoolStore } from './storage/pool-store.ts';
@@ -87,10 +92,7 @@ const containerIds = async (): Promise<{ host: number; size: number }> => {
 export const startDaemon = async ({ directories, log, events, gid }: DaemonOptions): Promise<Daemon> => {
   await createDirectories(directories);
   const host = await readHostFacts();
-  const [local, global] = await Promise.all([
-    openDatabase({ directory: directories.database, kind: 'local' }),
-    openDatabase({ directory: directories.database, kind: 'global' }),
-  ]);
+  const { local, global } = await openDatabases(directories.database);
   await global.transaction((tx) =>
     createInitialRows(tx, { name: host.hostname, address: '0.0.0.0', architecture: host.architecture }),
   );
@@ -110,6 +112,8 @@ export const startDaemon = async ({ directories, log, events, gid }: DaemonOptio
   const poolStore = createPoolStore(global);
   const volumeStore = createVolumeStore(global);
   const networkStore = createNetworkStore(global);
+  const certificateStore = createCertificateStore(global);
+  const trust = await loadTrust(certificateStore);
 
   /** Instances and profiles that have a device for which `uses` holds, as URLs. */
   const usersOf = async (uses: (config: Readonly<Record<string, string>>) => boolean): Promise<string[]> => {
@@ -266,18 +270,28 @@ export const startDaemon = async ({ directories, log, events, gid }: DaemonOptio
   });
 
   // The API
-  const identify = (): Identity => ({ method: 'unix', name: 'root', address: '@' });
-  const router = createRouter({ log, identify });
+  const router = createRouter({ log, identify: createIdentify(trust) });
+  const https = createHttpsListener(router, settings, certificate, log);
+  const certificates = createCertificateService({
+    store: certificateStore,
+    trust,
+    settings,
+    operations,
+    events,
+    serverFingerprint: certificate.fingerprint,
+    addresses: https.addresses,
+  });
   const info = createServerInfo({
     host,
     drivers,
     settings,
     certificate,
     poolDrivers: async () => (await poolStore.list()).map((pool) => pool.driver),
-    addresses: () => [],
+    addresses: https.addresses,
     kernelFeatures: {},
   });
   serverRoutes(router, info, settings, events);
+  certificateRoutes(router, certificates);
   operationRoutes(router, operations, events);
   eventRoutes(router, events);
   projectRoutes(router, projects, events, async () => []);
@@ -315,11 +329,12 @@ export const startDaemon = async ({ directories, log, events, gid }: DaemonOptio
   await networks.startAll();
   await lifecycle.recover(await all());
   listeners.push(await listenUnix(router, directories.socket, gid));
+  await https.open();
   log.info({ socket: directories.socket }, 'Ready');
   const background = lifecycle.autostart(await all());
 
   const close = async (): Promise<void> => {
-    await Promise.all(listeners.map((listener) => listener[Symbol.asyncDispose]()));
+    await Promise.all([...listeners, https].map((listener) => listener[Symbol.asyncDispose]()));
     await operations.drain(Number(settings.get('core.shutdown_timeout') ?? 5) * 60_000);
     await background;
     await Promise.all([local.close(), global.close()]);

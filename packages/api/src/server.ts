@@ -34,8 +34,13 @@ export const serverEnvironment = struct({
 });
 export type ServerEnvironment = z.infer<typeof serverEnvironment>;
 
+/** A value of the server configuration. Secrets are shown as `true` and come back so in a PUT. */
+const serverValue = z
+  .union([z.string(), z.number(), z.boolean(), z.null()], 'must be a string')
+  .transform((value) => (value === null ? '' : String(value)));
+
 /** Body of PUT and PATCH `/1.0`. */
-export const serverPut = struct({ config: textMap });
+export const serverPut = struct({ config: z.record(z.string(), serverValue) });
 export type ServerPut = z.infer<typeof serverPut>;
 
 /** `GET /1.0` for a caller who is not trusted (spec 09 API-03). */

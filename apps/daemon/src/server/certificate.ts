@@ -1,8 +1,9 @@
-import { createHash, webcrypto, X509Certificate } from 'node:crypto';
+import { webcrypto } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { isErrno } from '@lxd-ts/host';
+import { fingerprintOf } from '../certificates/pem.ts';
 
 /** A certificate with its key, both PEM. */
 export interface KeyPair {
@@ -13,10 +14,6 @@ export interface KeyPair {
 }
 
 const tenYears = 10 * 365 * 24 * 3600 * 1000;
-
-/** SHA-256 of a PEM certificate's DER form, in lower-case hex: the name certificates go by in the API. */
-export const fingerprintOf = (certificate: string): string =>
-  createHash('sha256').update(new X509Certificate(certificate).raw).digest('hex');
 
 /** Makes a self-signed ECDSA P-384 certificate, as LXD's own (spec 01.147). */
 const generate = async (): Promise<Omit<KeyPair, 'fingerprint'>> => {

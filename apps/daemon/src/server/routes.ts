@@ -1,4 +1,5 @@
 import { patchOf, serverPut } from '@lxd-ts/api';
+import { hashPassword } from '../certificates/trust.ts';
 import type { Events } from '../events/bus.ts';
 import { checkIfMatch } from '../http/etag.ts';
 import { done, sync } from '../http/reply.ts';
@@ -20,9 +21,16 @@ export const serverRoutes = (router: Router, info: ServerInfo, settings: Setting
     );
   };
 
+  /** The trust password is stored as a hash only. */
+  const hashSecrets = async (config: Record<string, string>): Promise<Record<string, string>> => {
+    const password = config['core.trust_password'];
+    if (!password || password === settings.all()['core.trust_password']) return config;
+    return { ...config, 'core.trust_password': await hashPassword(password) };
+  };
+
   const write = async (request: ApiRequest, config: Record<string, string>) => {
     checkIfMatch(request.ifMatch, info.shownConfig());
-    await settings.replace(restoreSecrets(config));
+    await settings.replace(await hashSecrets(restoreSecrets(config)));
     events.lifecycle('config-updated', '/1.0', 'default');
     return done();
   };
