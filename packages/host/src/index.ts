@@ -8,6 +8,7 @@ export * from './cgroup-usage.ts';
 export * from './command-error.ts';
 export * from './compression.ts';
 export * from './errno.ts';
+export * from './file-type.ts';
 export * from './filesystem.ts';
 export { withFsIds } from './fs-ids.ts';
 export * from './idmap.ts';

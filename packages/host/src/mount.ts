@@ -10,10 +10,18 @@ import {
 } from './mount-attributes.ts';
 import { mountsBelow } from './mount-info.ts';
 import { parseMountOptions } from './mount-options.ts';
-import { AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, mountCall, moveMount, openTree, umountCall } from './syscalls.ts';
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_RECURSIVE,
+  mountCall,
+  moveMount,
+  O_CLOEXEC,
+  openTree,
+  umountCall,
+} from './syscalls.ts';
 
 const OPEN_TREE_CLONE = 1;
-const OPEN_TREE_CLOEXEC = 0o2000000;
 const MOVE_MOUNT_F_EMPTY_PATH = 0x04;
 const MOVE_MOUNT_T_SYMLINKS = 0x10;
 const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
@@ -109,7 +117,7 @@ export async function bindMount(source: Place, target: Place, options: BindOptio
 
 /** A detached copy of a mount (open_tree(2)): an fd that vanishes with its mount when closed, unless attached before. */
 export function cloneTree(source: Place, recursive: number): number {
-  const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive;
+  const flags = OPEN_TREE_CLONE | O_CLOEXEC | recursive;
   return typeof source === 'string' ? openTree(AT_FDCWD, source, flags) : openTree(source, '', flags | AT_EMPTY_PATH);
 }
 

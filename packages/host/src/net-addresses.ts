@@ -2,6 +2,7 @@ import ipaddr from 'ipaddr.js';
 import { formatHwaddr } from './net-links.ts';
 import { inNetNamespace, type NetNamespace } from './net-namespace.ts';
 import { dump, parseAttributes } from './netlink.ts';
+import { AF_INET, AF_INET6 } from './socket-address.ts';
 
 export type AddressFamily = 'inet' | 'inet6';
 
@@ -41,8 +42,6 @@ export interface Neighbour {
 const RTM_GETADDR = 22;
 const RTM_GETROUTE = 26;
 const RTM_GETNEIGH = 30;
-const AF_INET = 2;
-const AF_INET6 = 10;
 const RTN_UNICAST = 1;
 const IFA_F_DADFAILED = 0x08;
 const IFA_F_TENTATIVE = 0x40;

@@ -4,14 +4,18 @@ import { Socket } from 'node:net';
 import { errnoError, isErrno } from './errno.ts';
 import { fdReady } from './fd-poll.ts';
 import { inNetNamespace, type NetNamespace } from './net-namespace.ts';
-import { AF_INET6, encodeSocketAddress, type SocketAddress } from './socket-address.ts';
+import {
+  AF_INET6,
+  encodeSocketAddress,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  type SocketAddress,
+} from './socket-address.ts';
 import { bindCall, connectCall, getsockopt, listenCall, setsockopt, socketCall } from './syscalls.ts';
 
-const SOCK_STREAM = 1;
-const SOCK_DGRAM = 2;
-const SOCK_NONBLOCK = 0o4000;
-const SOCK_CLOEXEC = 0o2000000;
-const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const SO_ERROR = 4;
 const IPPROTO_IP = 0;

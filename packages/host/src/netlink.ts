@@ -1,11 +1,10 @@
 /** Asking the kernel's routing tables by netlink(7), without a process. */
 import { closeSync } from 'node:fs';
 import { errnoError } from './errno.ts';
+import { SOCK_CLOEXEC, SOCK_RAW } from './socket-address.ts';
 import { recv, send, socketCall } from './syscalls.ts';
 
 const AF_NETLINK = 16;
-const SOCK_RAW = 3;
-const SOCK_CLOEXEC = 0o2000000;
 const NETLINK_ROUTE = 0;
 const NLM_F_REQUEST = 0x01;
 const NLM_F_DUMP = 0x300;

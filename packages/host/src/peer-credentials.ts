@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
+import { SOL_SOCKET } from './socket-address.ts';
 import { getsockopt } from './syscalls.ts';
 
-const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;
 
 /** Who connected to a Unix socket, as of that moment (unix(7), SO_PEERCRED). */

@@ -13,9 +13,10 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { fileType } from './file-type.ts';
 import { mount } from './mount.ts';
 import { removeTree } from './remove-tree.ts';
-import { fileType, openRoot, type Root } from './safe-path.ts';
+import { openRoot, type Root } from './safe-path.ts';
 
 let base: string;
 let inside: string;

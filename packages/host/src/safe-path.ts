@@ -2,6 +2,7 @@ import { chmodSync, closeSync, constants, fstatSync, openSync, readdirSync, type
 import { type FileHandle, open } from 'node:fs/promises';
 import { errnoError, errnoNamed, isErrno } from './errno.ts';
 import { withFsIds } from './fs-ids.ts';
+import { openBeneath, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS } from './open-beneath.ts';
 import { removeAt } from './remove-tree.ts';
 import {
   AT_EMPTY_PATH,
@@ -9,7 +10,8 @@ import {
   cString,
   fchownat,
   mkdirat,
-  openat2,
+  O_CLOEXEC,
+  O_PATH,
   type PathBytes,
   readlinkat,
   renameat,
@@ -19,25 +21,7 @@ import {
 
 const { O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, O_TRUNC, O_APPEND } =
   constants;
-const O_PATH = 0o10000000;
-const O_CLOEXEC = 0o2000000;
-const RESOLVE_NO_MAGICLINKS = 0x02;
-const RESOLVE_NO_SYMLINKS = 0x04;
-const RESOLVE_IN_ROOT = 0x10;
-const OPEN_HOW_SIZE = 24;
 const PATH_MAX = 4096;
-
-export type FileType = 'file' | 'directory' | 'symlink' | 'fifo' | 'socket' | 'block-device' | 'char-device';
-
-/** What a file is, from its stat. */
-export function fileType(stats: Stats): FileType {
-  if (stats.isFile()) return 'file';
-  if (stats.isDirectory()) return 'directory';
-  if (stats.isSymbolicLink()) return 'symlink';
-  if (stats.isFIFO()) return 'fifo';
-  if (stats.isSocket()) return 'socket';
-  return stats.isBlockDevice() ? 'block-device' : 'char-device';
-}
 
 /** Owner and permissions of something that is made. Without an owner it belongs to this process. */
 export interface Ownership {
@@ -54,15 +38,6 @@ const openFlags: Record<OpenMode, number> = {
   'read-write': O_RDWR,
   append: O_WRONLY | O_APPEND,
 };
-
-/** struct open_how of openat2(2): flags, mode, resolve, each 64 bits. */
-function openHow(flags: number, mode: number, resolve: number): Uint8Array {
-  const how = Buffer.alloc(OPEN_HOW_SIZE);
-  how.writeBigUInt64LE(BigInt(flags), 0);
-  how.writeBigUInt64LE(BigInt(mode), 8);
-  how.writeBigUInt64LE(BigInt(resolve), 16);
-  return how;
-}
 
 /** Splits off the last name, which must be a real one. */
 function split(path: string, syscall: string): { parent: string; name: string } {
@@ -114,7 +89,7 @@ export class Root implements Disposable {
    * With O_PATH nothing is opened for real: safe for FIFOs and devices.
    */
   openFd(path: string, flags: number, mode = 0): number {
-    return openat2(this.fd, path === '' ? '.' : path, openHow(flags | O_CLOEXEC, mode, this.#resolve), OPEN_HOW_SIZE);
+    return openBeneath(this.fd, path === '' ? '.' : path, flags, this.#resolve, mode);
   }
 
   /** Runs a call that makes something. */
@@ -240,10 +215,10 @@ export class Root implements Disposable {
 
   /** Makes a directory (mode 0755). EEXIST when the name is taken. */
   mkdir(path: string, owner: Ownership = {}): void {
-    const flags = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    const flags = O_PATH | O_DIRECTORY | O_NOFOLLOW;
     const fd = this.#atParent(path, 'mkdir', (dirFd, name) => {
       this.#making(() => mkdirat(dirFd, name, 0o700));
-      return openat2(dirFd, name, openHow(flags, 0, RESOLVE_IN_ROOT), OPEN_HOW_SIZE);
+      return openBeneath(dirFd, name, flags, RESOLVE_IN_ROOT);
     });
     try {
       this.#own(fd, owner, 0o755);

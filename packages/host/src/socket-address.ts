@@ -9,6 +9,12 @@ export type SocketAddress =
 export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
+export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
+export const SOCK_RAW = 3;
+export const SOCK_NONBLOCK = 0o4000;
+export const SOCK_CLOEXEC = 0o2000000;
+export const SOL_SOCKET = 1;
 const SUN_PATH = 108;
 
 /** The address family and the bytes of the struct sockaddr (ip(7), ipv6(7), unix(7)). */

@@ -3,7 +3,7 @@ import { closeSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { CommandError } from './command-error.ts';
 import { type Argv, killOnAbort, type ProcessOptions, processEnvironment } from './run.ts';
-import { pipe2 } from './syscalls.ts';
+import { O_CLOEXEC, pipe2 } from './syscalls.ts';
 
 export interface SpawnStreamOptions extends ProcessOptions {
   /** Standard input of the first program: nothing (default), a stream of ours, or a file descriptor (not closed here). */
@@ -32,8 +32,6 @@ interface End {
 }
 
 const STDERR_KEPT = 16 * 1024;
-// O_CLOEXEC is missing from Node's constants; it has this value on every Linux architecture Node runs on.
-const O_CLOEXEC = 0o2000000;
 
 function kernelPipe(): { read: number; write: number } {
   const fds = Buffer.alloc(8);

@@ -75,6 +75,10 @@ export function cString(value: PathBytes): Uint8Array | string {
   return value.at(-1) === 0 ? value : Buffer.concat([value, Buffer.of(0)]);
 }
 
+// Flags of open(2) that Node does not name; the same on every architecture Node runs on.
+export const O_CLOEXEC = 0o2000000;
+export const O_PATH = 0o10000000;
+
 export const AT_FDCWD = -100;
 export const AT_SYMLINK_NOFOLLOW = 0x100;
 export const AT_REMOVEDIR = 0x200;

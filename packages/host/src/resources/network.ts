@@ -1,3 +1,4 @@
+import { ethtoolPort } from './ethtool.ts';
 import { hardwareNames } from './ids.ts';
 import { PCI_DEVICES, pciDevicesOfClass, pciIdentity } from './pci.ts';
 import { isVirtualFunction, readSriov, type Sriov } from './sriov.ts';
@@ -23,6 +24,10 @@ export interface NetworkPort {
   /** Mbit/s, while connected. */
   link_speed?: number;
   link_duplex?: string;
+  port_type?: string;
+  transceiver_type?: string;
+  supported_ports?: string[];
+  supported_modes?: string[];
   infiniband?: InfinibandPort;
 }
 
@@ -72,32 +77,40 @@ function infiniband(device: string, port: number): InfinibandPort {
   return found;
 }
 
-function readPort(link: string, device: string): NetworkPort {
+/** A link as a port, and the firmware its driver reports, which is the card's. */
+function readPort(link: string, device: string): { port: NetworkPort; firmware: string | undefined } {
   const directory = `${NET}/${link}`;
   const protocol = protocols[readNumber(directory, 'type') ?? 0] ?? 'unknown';
   const detected = readText(directory, 'carrier') === '1';
   const speed = readNumber(directory, 'speed');
   const duplex = readText(directory, 'duplex');
   // dev_id tells ports apart where drivers do not know dev_port yet.
-  const port = readNumber(directory, 'dev_port') || (readNumber(directory, 'dev_id') ?? 0);
-  return {
+  const number = readNumber(directory, 'dev_port') || (readNumber(directory, 'dev_id') ?? 0);
+  const { firmware_version: firmware, ...driver } = ethtoolPort(link) ?? { auto_negotiation: false };
+  const port = {
     id: link,
     address: readText(directory, 'address') ?? '',
-    port,
+    port: number,
     protocol,
-    auto_negotiation: false,
     link_detected: detected,
+    ...driver,
     ...(detected && speed !== undefined && speed > 0 ? { link_speed: speed } : {}),
     ...(detected && duplex !== undefined && duplex !== 'unknown' ? { link_duplex: duplex } : {}),
-    ...(protocol === 'infiniband' ? { infiniband: infiniband(device, port) } : {}),
+    ...(protocol === 'infiniband' ? { infiniband: infiniband(device, number) } : {}),
   };
+  return { port, firmware };
 }
 
 /** The links, of this network namespace, that a device carries itself or through one it made (virtio). */
-function portsOf(place: string): NetworkPort[] {
-  return listNames(NET)
+function portsOf(place: string): Pick<NetworkCard, 'ports' | 'firmware_version'> {
+  const found = listNames(NET)
     .filter((link) => realPlace(NET, link, 'device')?.concat('/').startsWith(`${place}/`))
     .map((link) => readPort(link, place));
+  const firmware = found.find((each) => each.firmware !== undefined)?.firmware;
+  return {
+    ...(found.length === 0 ? {} : { ports: found.map(({ port }) => port) }),
+    ...(firmware === undefined ? {} : { firmware_version: firmware }),
+  };
 }
 
 function vdpa(place: string): NetworkCard['vdpa'] {
@@ -109,13 +122,12 @@ function vdpa(place: string): NetworkCard['vdpa'] {
 function readCard(address: string): NetworkCard {
   const place = realPlace(PCI_DEVICES, address) ?? '';
   const driver = linkName(place, 'driver');
-  const ports = portsOf(place);
   const sriov = readSriov(address, readCard);
   const vdpaDevice = vdpa(place);
   return {
     driver: driver ?? '',
     driver_version: driverVersion(driver),
-    ...(ports.length === 0 ? {} : { ports }),
+    ...portsOf(place),
     ...(sriov ? { sriov } : {}),
     numa_node: numaNode(place),
     pci_address: address,
@@ -134,7 +146,7 @@ function readOtherCard(place: string): NetworkCard {
   return {
     driver: driver ?? '',
     driver_version: driverVersion(driver),
-    ports: portsOf(place),
+    ...portsOf(place),
     numa_node: numaNode(place),
     ...(usb_address === undefined
       ? {}

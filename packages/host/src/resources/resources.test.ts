@@ -2,8 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { cpus, machine, totalmem } from 'node:os';
 import { expect, test } from 'vitest';
 import { attachLoop, createSparseFile } from '../loop.ts';
+import { inNetNamespace } from '../net-namespace.ts';
 import { removeTree } from '../remove-tree.ts';
 import { cpuResources } from './cpu.ts';
+import { ethtoolPort } from './ethtool.ts';
 import { memoryResources, parseMemoryInfo } from './memory.ts';
 import { networkResources } from './network.ts';
 import { parseVpd } from './pci.ts';
@@ -60,6 +62,19 @@ test('a card names its links, virtual links belong to none', () => {
   const links = networkResources().cards.flatMap(({ ports = [] }) => ports.map(({ id }) => id));
   expect(links).not.toContain('lo');
   for (const link of links) expect(execFileSync('ip', ['link', 'show', link], { encoding: 'utf8' })).toContain(link);
+});
+
+test('a driver tells what kind of port a link has', () => {
+  const namespace = `hostethtool${process.pid}`;
+  execFileSync('ip', ['netns', 'add', namespace]);
+  try {
+    execFileSync('ip', ['-n', namespace, 'link', 'add', 'name', 'va', 'type', 'veth', 'peer', 'name', 'vb']);
+    const [veth, none] = inNetNamespace(`/run/netns/${namespace}`, () => [ethtoolPort('va'), ethtoolPort('none')]);
+    expect(veth).toEqual({ auto_negotiation: false, port_type: 'twisted pair', transceiver_type: 'internal' });
+    expect(none).toBeUndefined();
+  } finally {
+    execFileSync('ip', ['netns', 'delete', namespace]);
+  }
 });
 
 test('vital product data is read to its end and no further', () => {
