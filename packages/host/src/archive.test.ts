@@ -123,6 +123,11 @@ describe('refusals', () => {
     closeSync(full);
   });
 
+  test('a failed packing leaves no file', async () => {
+    await expect(pack(path('tree'), path('archive'), { names: ['missing'] })).rejects.toThrow(/missing: Cannot stat/);
+    expect(existsSync(path('archive'))).toBe(false);
+  });
+
   test('an abort ends it', async () => {
     await pack(path('tree'), path('archive'));
     const abort = new AbortController();

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, unlinkSync } from 'node:fs';
 import { type CompressionCommand, compressor, decompressor, fileFormat, isCompression } from './compression.ts';
 import { type Argv, run } from './run.ts';
 import { spawnStream } from './spawn-stream.ts';
@@ -98,7 +98,7 @@ export async function unpack(archive: string, directory: string, options: Unpack
 /**
  * Packs a directory into a tar archive, with names that begin with `./` in sorted order, sockets left out.
  *
- * @param archive the file to make; it must not exist. A number is a descriptor to write to
+ * @param archive the file to make; it must not exist, and does not after a failure. A number is a descriptor to write to
  * @throws CommandError when something cannot be read or the disk is full; EEXIST when the file is there
  */
 export async function pack(directory: string, archive: string | number, options: PackOptions = {}): Promise<void> {
@@ -125,7 +125,13 @@ export async function pack(directory: string, archive: string | number, options:
     const commands: [Argv, ...Argv[]] = zip ? [tar, zip.argv] : [tar];
     await spawnStream(commands, { stdout: fd, ...(signal ? { signal } : {}), ...packageOption(zip) }).done;
   };
-  await (typeof archive === 'number' ? write(archive) : withFile(archive, 'wx', write));
+  if (typeof archive === 'number') return write(archive);
+  await withFile(archive, 'wx', (fd) =>
+    write(fd).catch((error: unknown) => {
+      unlinkSync(archive);
+      throw error;
+    }),
+  );
 }
 
 /** Makes a squashfs image of a directory. The file must not exist. */

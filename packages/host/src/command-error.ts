@@ -1,5 +1,3 @@
-import { isErrno } from './errno.ts';
-
 interface Failure {
   argv: readonly string[];
   exitCode: number | null;
@@ -44,12 +42,5 @@ export class CommandError extends Error {
     this.signal = failure.signal;
     this.stdout = failure.stdout ?? '';
     this.stderr = failure.stderr ?? '';
-  }
-
-  /** The error of a program that could not be executed at all. */
-  static notStarted(argv: readonly string[], cause: Error, debianPackage?: string): CommandError {
-    const hint = debianPackage === undefined ? '' : ` (Debian package ${debianPackage})`;
-    const reason = isErrno(cause, 'ENOENT') ? `not found${hint}` : cause.message;
-    return new CommandError({ argv, exitCode: null, signal: null, reason, cause });
   }
 }

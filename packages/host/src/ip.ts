@@ -5,8 +5,8 @@
 import { CommandError } from './command-error.ts';
 import { type AddressFamily, listRoutes } from './net-addresses.ts';
 import type { Link } from './net-links.ts';
-import { type NetNamespace, netNamespaceFile } from './net-namespace.ts';
-import { type Argv, run } from './run.ts';
+import type { NetNamespace } from './net-namespace.ts';
+import { run } from './run.ts';
 
 /** One line for `ip -batch`, in words. */
 export type IpCommand = readonly string[];
@@ -233,16 +233,17 @@ function line(command: IpCommand): string {
  */
 export async function applyIp(commands: readonly IpCommand[], namespace?: NetNamespace): Promise<void> {
   if (commands.length === 0) return;
-  const ip: Argv = ['ip', '-batch', '-'];
-  const argv: Argv = namespace === undefined ? ip : ['nsenter', `--net=${netNamespaceFile(namespace)}`, '--', ...ip];
+  const input = commands.map(line).join('');
   try {
-    await run(argv, { input: commands.map(line).join(''), debianPackage: 'iproute2' });
+    const where = namespace === undefined ? {} : { netNamespace: namespace };
+    await run(['ip', '-batch', '-'], { input, debianPackage: 'iproute2', ...where });
   } catch (error) {
     const failed = error instanceof CommandError ? /Command failed -:(\d+)/.exec(error.stderr)?.[1] : undefined;
     const command = failed === undefined ? undefined : commands[Number(failed) - 1];
     if (!(error instanceof CommandError) || !command) throw error;
     const said = error.stderr.replace(/^Command failed.*$/gm, '').trim();
     const { exitCode, signal, stdout } = error;
-    throw new CommandError({ argv, title: `ip ${command.join(' ')}`, exitCode, signal, stdout, stderr: said });
+    const argv = ['ip', ...command];
+    throw new CommandError({ argv, title: argv.join(' '), exitCode, signal, stdout, stderr: said });
   }
 }

@@ -7,7 +7,7 @@ const CLONE_NEWNET = 0x40000000;
 export type NetNamespace = number | string;
 
 /** The file that stands for a network namespace. */
-export function netNamespaceFile(namespace: NetNamespace): string {
+function netNamespaceFile(namespace: NetNamespace): string {
   return typeof namespace === 'number' ? `/proc/${namespace}/ns/net` : namespace;
 }
 

@@ -28,6 +28,7 @@ import {
   replaceNftChains,
   replaceNftTable,
 } from './nft.ts';
+import { run } from './run.ts';
 import { getSysctl, setSysctl } from './sysctl.ts';
 
 /** A network namespace of the test's own; everything in it goes with it. */
@@ -207,6 +208,11 @@ describe('network namespaces', () => {
     expect(listLinks().map((each) => each.name)).toEqual(home);
     expect(() => listLinks('/run/netns/none')).toThrow('ENOENT');
     expect(() => listLinks('/etc/passwd')).toThrow('EINVAL');
+  });
+
+  test('a program can be started in another namespace', async () => {
+    const { stdout } = await run(['ip', '-o', 'link'], { netNamespace: namespace });
+    expect(stdout.split('\n').filter(Boolean)).toHaveLength(1);
   });
 
   test('reading all links and addresses of a namespace takes well below 0.3 ms', () => {

@@ -60,6 +60,11 @@ describe('run', () => {
     expect(error.message).toBe('no-such-program could not be started: not found (Debian package some-package)');
   });
 
+  test('a missing working directory is not taken for a missing program', async () => {
+    const error = await failure(run(['true'], { cwd: '/no/such', debianPackage: 'coreutils' }));
+    expect(error.message).toBe('true could not be started: no directory /no/such to work in');
+  });
+
   test('lines arrive one by one, a carriage return ends one too', async () => {
     const lines: string[] = [];
     await run(['printf', 'a\\rb\\r\\nc\\n\\nlast'], { onStdout: (line) => lines.push(line) });

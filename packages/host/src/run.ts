@@ -1,7 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { CommandError } from './command-error.ts';
+import { isErrno } from './errno.ts';
 import { lineSplitter } from './lines.ts';
+import { inNetNamespace, type NetNamespace } from './net-namespace.ts';
 
 /** An argument vector; the first is the program. Never passed through a shell. */
 export type Argv = readonly [string, ...string[]];
@@ -16,6 +19,8 @@ export interface ProcessOptions {
   signal?: AbortSignal;
   uid?: number;
   gid?: number;
+  /** The network namespace to start it in, instead of this process's. */
+  netNamespace?: NetNamespace;
   /** The Debian package that brings the program, named in the error when it is missing. */
   debianPackage?: string;
 }
@@ -37,9 +42,22 @@ export interface RunResult {
 
 const KILL_AFTER_MS = 2000;
 
-/** The environment a process is started with. */
-export function processEnvironment(env: ProcessOptions['env']): NodeJS.ProcessEnv {
-  return { ...process.env, LC_ALL: 'C.UTF-8', ...env };
+/** Starts a program with the options that all ways of starting share. */
+export function startProcess(argv: Argv, options: ProcessOptions, stdio: StdioOptions): ChildProcess {
+  const [program, ...args] = argv;
+  const { cwd, uid, gid, netNamespace } = options;
+  const env = { ...process.env, LC_ALL: 'C.UTF-8', ...options.env };
+  const start = () => spawn(program, args, { cwd, env, uid, gid, stdio });
+  // A child begins in the namespace of the thread that forks it.
+  return netNamespace === undefined ? start() : inNetNamespace(netNamespace, start);
+}
+
+/** The error of a program that could not be executed. */
+export function notStarted(argv: Argv, cause: Error, { cwd, debianPackage }: ProcessOptions): CommandError {
+  const hint = debianPackage === undefined ? '' : ` (Debian package ${debianPackage})`;
+  const missing = cwd !== undefined && !existsSync(cwd) ? `no directory ${cwd} to work in` : `not found${hint}`;
+  const reason = isErrno(cause, 'ENOENT') ? missing : cause.message;
+  return new CommandError({ argv, exitCode: null, signal: null, reason, cause });
 }
 
 /** Ends the child when the signal fires; returns the function that stops watching. */
@@ -80,18 +98,11 @@ function feed(child: ChildProcess, input: RunOptions['input']): void {
 export async function run(argv: Argv, options: RunOptions = {}): Promise<RunResult> {
   const { input, signal } = options;
   signal?.throwIfAborted();
-  const [program, ...args] = argv;
-  const child = spawn(program, args, {
-    cwd: options.cwd,
-    env: processEnvironment(options.env),
-    uid: options.uid,
-    gid: options.gid,
-    stdio: [
-      typeof input === 'number' ? input : input === undefined ? 'ignore' : 'pipe',
-      options.stdout === 'capture' || options.stdout === undefined ? 'pipe' : options.stdout,
-      'pipe',
-    ],
-  });
+  const child = startProcess(argv, options, [
+    typeof input === 'number' ? input : input === undefined ? 'ignore' : 'pipe',
+    options.stdout === 'capture' || options.stdout === undefined ? 'pipe' : options.stdout,
+    'pipe',
+  ]);
   const stopWatching = killOnAbort(child, signal);
   const captured = { stdout: '', stderr: '' };
   for (const [name, onLine] of [['stdout', options.onStdout] as const, ['stderr', options.onStderr] as const]) {
@@ -107,7 +118,7 @@ export async function run(argv: Argv, options: RunOptions = {}): Promise<RunResu
     const [exitCode, killedBy] = await new Promise<[number | null, NodeJS.Signals | null]>((resolve, reject) => {
       child.on('error', (error) => {
         // 'error' also reports a failed kill of a running child, whose end still comes with 'close'.
-        if (child.pid === undefined) reject(CommandError.notStarted(argv, error, options.debianPackage));
+        if (child.pid === undefined) reject(notStarted(argv, error, options));
       });
       child.on('close', (...end) => resolve(end));
     });

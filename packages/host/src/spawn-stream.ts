@@ -1,8 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import type { Readable, Writable } from 'node:stream';
 import { CommandError } from './command-error.ts';
-import { type Argv, killOnAbort, type ProcessOptions, processEnvironment } from './run.ts';
+import { type Argv, killOnAbort, notStarted, type ProcessOptions, startProcess } from './run.ts';
 import { O_CLOEXEC, pipe2 } from './syscalls.ts';
 
 export interface SpawnStreamOptions extends ProcessOptions {
@@ -77,17 +77,11 @@ export function spawnStream(commands: readonly [Argv, ...Argv[]], options: Spawn
   let upstream: number | undefined;
   const start = (argv: Argv, index: number) => {
     const pipe = index < commands.length - 1 ? kernelPipe() : undefined;
-    const [program, ...args] = argv;
     const input = upstream;
     upstream = pipe?.read;
     try {
-      const child = spawn(program, args, {
-        cwd: options.cwd,
-        env: processEnvironment(options.env),
-        uid: options.uid,
-        gid: options.gid,
-        stdio: [input ?? options.stdin ?? 'ignore', pipe?.write ?? options.stdout ?? 'pipe', 'pipe'],
-      });
+      const from = input ?? options.stdin ?? 'ignore';
+      const child = startProcess(argv, options, [from, pipe?.write ?? options.stdout ?? 'pipe', 'pipe']);
       children.push(child);
       ends.push(watch(child, argv, options));
     } finally {
@@ -107,7 +101,7 @@ export function spawnStream(commands: readonly [Argv, ...Argv[]], options: Spawn
     const end = culprit(all);
     if (!end) return;
     options.signal?.throwIfAborted();
-    if (end.startError) throw CommandError.notStarted(end.argv, end.startError, options.debianPackage);
+    if (end.startError) throw notStarted(end.argv, end.startError, options);
     throw new CommandError(end);
   });
   // A caller busy with the streams looks at `done` later: a failure until then is not an unhandled one.

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { CommandError } from './command-error.ts';
-import type { Argv } from './run.ts';
+import { type Argv, notStarted } from './run.ts';
 
 /** One range of a user namespace's map, as in /proc/<pid>/uid_map (user_namespaces(7)). */
 export interface IdRange {
@@ -41,7 +41,7 @@ export async function createUserNamespace(
   // cat may be gone before it reads; its exit says why.
   child.stdin.on('error', () => child.stdin.destroy());
   const exited = new Promise<CommandError>((resolve) => {
-    child.on('error', (error) => resolve(CommandError.notStarted(argv, error, 'util-linux')));
+    child.on('error', (error) => resolve(notStarted(argv, error, { debianPackage: 'util-linux' })));
     child.on('close', (exitCode, signal) => resolve(new CommandError({ argv, exitCode, signal, stderr })));
   });
   try {
