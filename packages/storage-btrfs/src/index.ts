@@ -1,1 +1,1 @@
-export {};
+export { btrfs } from './driver.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, rename, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { isErrno } from '@lxd-ts/host';
+import { createSparseFile, isErrno } from '@lxd-ts/host';
 import { badRequest, conflict, notFound, notImplemented } from '../errors.ts';
 import { UndoStack, type Work } from '../work.ts';
 import type { StoragePool, Volume } from './contract.ts';
@@ -11,7 +11,7 @@ import { birthTime, findVolumes } from './find-volumes.ts';
 import { snapshotsDirectory, volumeDirectory } from './layout.ts';
 import { mountCounter } from './mount-counter.ts';
 import { incompleteDirectory, makeDirectory, volumeMode } from './pool-directories.ts';
-import { createRawDisk, defaultDiskSize, diskFile, growRawDisk } from './raw-disk.ts';
+import { defaultDiskSize, diskFile, growRawDisk } from './raw-disk.ts';
 import { mountReadOnly, unmountLeftovers } from './read-only-mount.ts';
 import { describeVolume, parentOf, volumeSize } from './volume.ts';
 
@@ -134,7 +134,7 @@ export const directoryVolumes = (root: string, store: DirectoryStore): VolumeCal
       await making(volume, undo, (path) => store.make(path, volumeMode(volume.type), volume));
       const disk = diskOf(volume);
       const size = volumeSize(volume);
-      if (disk !== undefined) await createRawDisk(disk, size ?? (volume.content === 'iso' ? 0 : defaultDiskSize));
+      if (disk !== undefined) await createSparseFile(disk, size ?? (volume.content === 'iso' ? 0 : defaultDiskSize));
       else if (size !== undefined) await store.limits?.set(pathOf(volume), size);
       await fill?.({ ...filesOf(volume), ...nothing }, work ?? {});
       undo.commit();

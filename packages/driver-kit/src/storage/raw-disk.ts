@@ -1,5 +1,4 @@
-import { constants } from 'node:fs';
-import { open, stat, truncate } from 'node:fs/promises';
+import { stat, truncate } from 'node:fs/promises';
 import { run } from '@lxd-ts/host';
 import { badRequest } from '../errors.ts';
 import type { Work } from '../work.ts';
@@ -11,12 +10,6 @@ export const defaultDiskSize: number = 10 * 1024 ** 3;
 /** The name of the disk file in a volume's directory, for drivers that keep disks as files; undefined: it has none. */
 export const diskFile = (content: ContentType): string | undefined =>
   ({ filesystem: undefined, block: 'root.img', iso: 'root.iso' })[content];
-
-/** Makes a sparse file, readable by its owner alone. EEXIST when there is one. */
-export const createRawDisk = async (path: string, size: number): Promise<void> => {
-  await using file = await open(path, constants.O_CREAT | constants.O_EXCL | constants.O_RDWR, 0o600);
-  await file.truncate(size);
-};
 
 /**
  * Grows a raw disk file; new space is a hole.

@@ -1,8 +1,18 @@
-import { mkdir, mkdtemp, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { mountsBelow, removeTree, run, unmount } from '@lxd-ts/host';
+import {
+  attachLoop,
+  createSparseFile,
+  detachLoop,
+  listLoops,
+  mount,
+  mountsBelow,
+  removeTree,
+  run,
+  unmount,
+} from '@lxd-ts/host';
 import { UndoStack } from '../work.ts';
 
 /** What a test run makes on the host, and takes away at the end, also after failures. */
@@ -33,15 +43,10 @@ export interface TestContext extends AsyncDisposable {
 }
 
 /** The loop devices whose files lie below a directory. */
-const loopDevicesBelow = async (directory: string): Promise<string[]> => {
-  const devices: string[] = [];
-  for (const name of await readdir('/sys/block')) {
-    if (!name.startsWith('loop')) continue;
-    const file = await readFile(`/sys/block/${name}/loop/backing_file`, 'utf8').catch(() => '');
-    if (file.startsWith(`${directory}/`)) devices.push(`/dev/${name}`);
-  }
-  return devices;
-};
+const loopDevicesBelow = (directory: string): string[] =>
+  listLoops()
+    .filter(({ backingFile }) => backingFile.startsWith(`${directory}/`))
+    .map(({ path }) => path);
 
 /** Makes a context in a new directory below the system's temporary one. */
 export const testContext = async (name: string): Promise<TestContext> => {
@@ -52,17 +57,16 @@ export const testContext = async (name: string): Promise<TestContext> => {
 
   const newFile = async (size: number): Promise<string> => {
     const file = join(directory, `disk${count++}.img`);
-    await writeFile(file, '');
-    await truncate(file, size);
+    await createSparseFile(file, size);
     return file;
   };
 
   const leftovers = async (below = directory): Promise<string[]> => {
     const mounts = mountsBelow(below).map(({ target, type, source }) => `${target} (${type} ${source})`);
-    let devices = await loopDevicesBelow(below);
+    let devices = loopDevicesBelow(below);
     // The kernel detaches them shortly after the last user, who may be another program's copy of the mounts.
     for (const end = Date.now() + 5000; devices.length > 0 && Date.now() < end; await setTimeout(20)) {
-      devices = await loopDevicesBelow(below);
+      devices = loopDevicesBelow(below);
     }
     return [...mounts, ...devices];
   };
@@ -73,11 +77,9 @@ export const testContext = async (name: string): Promise<TestContext> => {
     defer: (what, step) => undo.add(what, step),
 
     async blockDevice(size) {
-      const file = await newFile(size);
-      const { stdout } = await run(['losetup', '--find', '--show', file], { debianPackage: 'mount' });
-      const device = stdout.trim();
-      undo.add(`detach ${device}`, () => run(['losetup', '--detach', device]));
-      return device;
+      const loop = await attachLoop(await newFile(size));
+      undo.add(`detach ${loop.path}`, () => loop[Symbol.asyncDispose]());
+      return loop.path;
     },
 
     async fileSystem(type, size, options = {}) {
@@ -85,7 +87,8 @@ export const testContext = async (name: string): Promise<TestContext> => {
       await run([`mkfs.${type}`, '-q', ...(options.mkfs ?? []), file]);
       const target = join(directory, `mount${count++}`);
       await mkdir(target);
-      await run(['mount', '-t', type, '-o', ['loop', options.mount].filter(Boolean).join(','), file, target]);
+      await using loop = await attachLoop(file, { autoclear: true });
+      await mount(loop.path, target, { type, options: options.mount ?? '' });
       undo.add(`unmount ${target}`, () => unmount(target));
       return target;
     },
@@ -94,7 +97,7 @@ export const testContext = async (name: string): Promise<TestContext> => {
       await undo[Symbol.asyncDispose]();
       const left = await leftovers();
       for (const { target } of mountsBelow(directory)) await unmount(target, { lazy: true });
-      for (const device of await loopDevicesBelow(directory)) await run(['losetup', '--detach', device]);
+      for (const device of loopDevicesBelow(directory)) await detachLoop(device);
       await removeTree(directory);
       if (left.length > 0) failures.push(new Error(`left behind: ${left.join(', ')}`));
       if (failures.length > 0)

@@ -1,0 +1,97 @@
+/** Quota groups (btrfs-qgroup(8)): each subvolume has one, numbered as itself, once quotas are on. */
+import { readFile, stat } from 'node:fs/promises';
+import { type DirectoryLimits, withDirectory } from '@lxd-ts/driver-kit';
+import { isErrno } from '@lxd-ts/host';
+import {
+  destroyQuotaGroup,
+  enableQuotas,
+  filesystemId,
+  limitReferenced,
+  subvolumeInfo,
+  syncFilesystem,
+} from './ioctl.ts';
+import { openDirectory } from './subvolumes.ts';
+
+const limitsReferenced = 1;
+
+/** What the kernel shows of a quota group below /sys/fs/btrfs, in bytes. */
+interface Group {
+  /** All data that can be reached in it. */
+  readonly referenced: number;
+  /** The data that is in no other subvolume. */
+  readonly exclusive: number;
+  readonly limit: number | undefined;
+}
+
+export interface Quotas extends DirectoryLimits {
+  /** Forgets the quota group of a deleted subvolume. */
+  forget(id: bigint): Promise<void>;
+}
+
+/**
+ * Quotas of the file system mounted at `root`. They cost time on every write, so they are turned on only when a size is set
+ * for the first time.
+ */
+export const quotasOf = (root: string): Quotas => {
+  const groups = `/sys/fs/btrfs/${withDirectory(root, filesystemId)}/qgroups`;
+
+  const areOn = async (): Promise<boolean> => {
+    try {
+      await stat(groups);
+      return true;
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return false;
+      throw error;
+    }
+  };
+
+  const groupOf = async (path: string): Promise<Group | undefined> => {
+    const { id } = withDirectory(path, subvolumeInfo);
+    const read = async (name: string): Promise<number> => Number(await readFile(`${groups}/0_${id}/${name}`, 'utf8'));
+    try {
+      const [referenced, exclusive, limit, flags] = await Promise.all(
+        ['referenced', 'exclusive', 'max_referenced', 'limit_flags'].map(read),
+      );
+      const limited = ((flags ?? 0) & limitsReferenced) !== 0;
+      return { referenced: referenced ?? 0, exclusive: exclusive ?? 0, limit: limited ? limit : undefined };
+    } catch (error) {
+      if (isErrno(error, 'ENOENT')) return undefined;
+      throw error;
+    }
+  };
+
+  return {
+    async set(path, size) {
+      using top = openDirectory(root);
+      if (!(await areOn())) {
+        if (size === undefined) return;
+        await enableQuotas(top.fd);
+      }
+      await limitReferenced(top.fd, withDirectory(path, subvolumeInfo).id, size);
+    },
+
+    async counted(path) {
+      using top = openDirectory(root);
+      if (!(await areOn())) await enableQuotas(top.fd);
+      await syncFilesystem(top.fd);
+      return (await groupOf(path))?.referenced ?? 0;
+    },
+
+    async usage(path) {
+      const group = await groupOf(path);
+      if (!group) return undefined;
+      return { used: group.exclusive, ...(group.limit === undefined ? {} : { total: group.limit }) };
+    },
+
+    async forget(id) {
+      if (!(await areOn())) return;
+      using top = openDirectory(root);
+      try {
+        await destroyQuotaGroup(top.fd, id);
+      } catch (error) {
+        // Gone already, or kept until the deleted subvolume is cleaned up: newer kernels then remove it themselves.
+        if (!isErrno(error, 'ENOENT', 'EBUSY')) throw error;
+      }
+    },
+  };
+};
