@@ -3,6 +3,7 @@
  * thread of their own. All throw errno-coded errors.
  */
 import { ioctl, ioctlAsync } from '@lxd-ts/driver-kit';
+import { isErrno } from '@lxd-ts/host';
 
 const BTRFS = 0x94;
 const request = (direction: number, size: number, number: number): number =>
@@ -23,6 +24,7 @@ const SET_RECEIVED_SUBVOL = both(200, 37);
 const QUOTA_CTL = both(16, 40);
 const QGROUP_CREATE = write(16, 42);
 const QGROUP_LIMIT = read(48, 43);
+const QUOTA_RESCAN_STATUS = read(64, 45);
 const QUOTA_RESCAN_WAIT = none(46);
 const GET_SUBVOL_INFO = read(504, 60);
 const GET_SUBVOL_ROOTREF = both(PAGE, 61);
@@ -117,7 +119,7 @@ export const childSubvolumes = (fd: number): Child[] => {
       ioctl(fd, GET_SUBVOL_ROOTREF, buffer);
     } catch (error) {
       // It has more than fit; the next call goes on after the last one.
-      if (!(error instanceof Error && 'code' in error && error.code === 'EOVERFLOW')) throw error;
+      if (!isErrno(error, 'EOVERFLOW')) throw error;
       more = true;
     }
     const count = buffer.readUInt8(4088);
@@ -149,6 +151,17 @@ export const filesystemId = (fd: number): string => {
   const info = Buffer.alloc(1024);
   ioctl(fd, FS_INFO, info);
   return info.toString('hex', 16, 32).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+};
+
+/** Whether this process may manage quotas: inside a container it may not. */
+export const mayManageQuotas = (fd: number): boolean => {
+  try {
+    ioctl(fd, QUOTA_RESCAN_STATUS, Buffer.alloc(64));
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'EPERM')) return false;
+    throw error;
+  }
 };
 
 /** Turns quotas on and waits until what is there has been counted. */

@@ -47,7 +47,7 @@ export const openPool = async (spec: PoolSpec, source: string): Promise<StorageP
   const root = spec.path;
   let config: Config = spec.config;
   const quotas = quotasOf(root);
-  const remove = (path: string): Promise<void> => deleteTree(path, quotas.forget);
+  const remove = (path: string): Promise<void> => deleteTree(path, quotas?.forget);
   await makePoolDirectories(root);
   await clearIncomplete(root, remove);
 
@@ -61,7 +61,7 @@ export const openPool = async (spec: PoolSpec, source: string): Promise<StorageP
     remove,
     age: async (path) => Number(withDirectory(path, subvolumeInfo).created),
     limits: quotas,
-    unlimited: '',
+    unlimited: `Storage pool "${spec.name}" cannot limit volumes: Btrfs quotas cannot be managed inside a container`,
   };
   const pathOf = (volume: Volume): string => volumeDirectory(root, volume);
   const baseOf = (volume: Volume, base: string | undefined): string | undefined =>
@@ -126,7 +126,7 @@ export const openPool = async (spec: PoolSpec, source: string): Promise<StorageP
       undo.add('remove what was received', () => remove(path));
       await receiveTree(root, path, isSnapshot, from, remove, work);
       const size = volumeSize(volume);
-      if (size !== undefined && !isSnapshot && volume.content === 'filesystem') await quotas.set(path, size);
+      if (size !== undefined && !isSnapshot && volume.content === 'filesystem') await quotas?.set(path, size);
       undo.commit();
     },
 

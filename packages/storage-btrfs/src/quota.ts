@@ -7,6 +7,7 @@ import {
   enableQuotas,
   filesystemId,
   limitReferenced,
+  mayManageQuotas,
   subvolumeInfo,
   syncFilesystem,
 } from './ioctl.ts';
@@ -30,9 +31,10 @@ export interface Quotas extends DirectoryLimits {
 
 /**
  * Quotas of the file system mounted at `root`. They cost time on every write, so they are turned on only when a size is set
- * for the first time.
+ * for the first time. Undefined: inside a container they cannot be had.
  */
-export const quotasOf = (root: string): Quotas => {
+export const quotasOf = (root: string): Quotas | undefined => {
+  if (!withDirectory(root, mayManageQuotas)) return undefined;
   const groups = `/sys/fs/btrfs/${withDirectory(root, filesystemId)}/qgroups`;
 
   const areOn = async (): Promise<boolean> => {

@@ -184,8 +184,12 @@ export const assembleTree = async (parts: readonly Part[], target: string): Prom
   }
 };
 
-/** Deletes a subvolume with all that are nested in it. Nothing there is no error. */
-export const deleteTree = async (path: string, onDeleted: (id: bigint) => Promise<void>): Promise<void> => {
+/**
+ * Deletes a subvolume with all that are nested in it. Nothing there is no error.
+ *
+ * @param onDeleted - called with the id of the subvolume itself
+ */
+export const deleteTree = async (path: string, onDeleted?: (id: bigint) => Promise<void>): Promise<void> => {
   let top: OpenDirectory;
   try {
     top = openDirectory(path);
@@ -210,6 +214,13 @@ export const deleteTree = async (path: string, onDeleted: (id: bigint) => Promis
     }
   }
   using parent = openDirectory(dirname(path));
-  await destroySubvolume(parent.fd, basename(path));
-  await onDeleted(id);
+  try {
+    await destroySubvolume(parent.fd, basename(path));
+  } catch (error) {
+    // Without rights on the host (user_subvol_rm_allowed) only what can be written to can be deleted.
+    if (!isErrno(error, 'EROFS')) throw error;
+    await setReadOnly(top.fd, false);
+    await destroySubvolume(parent.fd, basename(path));
+  }
+  await onDeleted?.(id);
 };
