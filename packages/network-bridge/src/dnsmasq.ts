@@ -5,49 +5,44 @@
 import { statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { badRequest, internal } from '@lxd-ts/driver-kit';
-import { CommandError, isErrno, run } from '@lxd-ts/host';
+import { CommandError, openProcess, type ProcessHandle, processArguments, run } from '@lxd-ts/host';
 import { serviceFiles, serviceUser } from './dnsmasq-config.ts';
 import { readOptional, replaceFile } from './replace-file.ts';
 
 const stopTimeoutMs = 5000;
 
 /**
- * The process id of the network's service, if it runs. A process file outlives its process, and the number may be another
- * program's by now: only one whose command line names this network's configuration counts.
+ * The service of a network, if it runs. A process file outlives its process, and the number may be another program's by now:
+ * only one whose command line names this network's configuration counts.
  */
-export const servicePid = async (directory: string): Promise<number | undefined> => {
+const openService = async (directory: string): Promise<ProcessHandle | undefined> => {
   const { pid: file, config } = serviceFiles(directory);
   const pid = Number((await readOptional(file))?.trim() || Number.NaN);
   if (!Number.isInteger(pid)) return undefined;
-  const arguments_ = (await readOptional(`/proc/${pid}/cmdline`))?.split('\0') ?? [];
-  return arguments_.includes(`--conf-file=${config}`) ? pid : undefined;
+  const handle = openProcess(pid);
+  // Looked at after the handle is held: it is the handle's process, or none.
+  if (processArguments(pid)?.includes(`--conf-file=${config}`)) return handle;
+  handle?.[Symbol.dispose]();
+  return undefined;
 };
 
-const signal = (pid: number, name: NodeJS.Signals): boolean => {
-  try {
-    return process.kill(pid, name);
-  } catch (error) {
-    if (isErrno(error, 'ESRCH')) return false;
-    throw error;
-  }
+/** The process id of the network's service, if it runs. */
+export const servicePid = async (directory: string): Promise<number | undefined> => {
+  using service = await openService(directory);
+  return service?.pid;
 };
 
-/** Ends the service and waits until its ports are free. @returns whether it was running */
+/** Ends the service and waits until it is gone and its ports are free. @returns whether it was running */
 export const stopService = async (directory: string): Promise<boolean> => {
-  const pid = await servicePid(directory);
-  if (pid !== undefined) {
-    signal(pid, 'SIGTERM');
-    // It is not our child, so no event tells when it is gone; it takes about a millisecond.
-    const killAt = Date.now() + stopTimeoutMs;
-    while ((await servicePid(directory)) === pid) {
-      if (Date.now() > killAt) signal(pid, 'SIGKILL');
-      await sleep(1);
-    }
+  using service = await openService(directory);
+  if (service) {
+    service.kill('SIGTERM');
+    const killing = setTimeout(() => service.kill('SIGKILL'), stopTimeoutMs);
+    await service.exited().finally(() => clearTimeout(killing));
   }
   await rm(serviceFiles(directory).pid, { force: true });
-  return pid !== undefined;
+  return service !== undefined;
 };
 
 /**
@@ -110,6 +105,6 @@ export const ensureService = async (directory: string, config: string, raw: stri
 
 /** Makes the service read the reservations anew. Leases stay. */
 export const reloadService = async (directory: string): Promise<void> => {
-  const pid = await servicePid(directory);
-  if (pid !== undefined) signal(pid, 'SIGHUP');
+  using service = await openService(directory);
+  service?.kill('SIGHUP');
 };

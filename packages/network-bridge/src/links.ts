@@ -41,14 +41,17 @@ const addressCommands = (link: Link, families: readonly FamilySettings[]): IpCom
       .map(({ address, prefixLength }) => `${address}/${prefixLength}`),
   );
   const wanted = new Set(families.map(({ address }) => formatSubnet(address)));
+  const stale = [...present.difference(wanted)];
+  const missing = [...wanted.difference(present)];
+  const sameAddress = (one: string) => (other: string) => one.split('/')[0] === other.split('/')[0];
   return [
-    // New ones first: with the last address of a link go its routes.
-    ...families.flatMap(({ address }) => {
-      const text = formatSubnet(address);
+    // New ones first: with the last address of a link go its routes. But one cannot have two prefix lengths.
+    ...missing.flatMap((text) => [
+      ...stale.filter(sameAddress(text)).flatMap((old) => deleteAddress(link.name, old)),
       // Nobody else can have the gateway's address; waiting for the check would keep services from binding to it.
-      return present.has(text) ? [] : addAddress(link.name, text, { noDad: address.family === 'ipv6' });
-    }),
-    ...[...present.difference(wanted)].flatMap((address) => deleteAddress(link.name, address)),
+      ...addAddress(link.name, text, { noDad: text.includes(':') }),
+    ]),
+    ...stale.filter((old) => !missing.some(sameAddress(old))).flatMap((old) => deleteAddress(link.name, old)),
   ];
 };
 

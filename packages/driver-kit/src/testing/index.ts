@@ -10,9 +10,11 @@ export {
   networkConformance,
   networkName,
   nicContext,
+  type Outside,
   type Setting,
   startGuest,
   startNetwork,
+  startOutside,
   type TestNetwork,
   testNetwork,
 } from './network.ts';

@@ -18,6 +18,7 @@ export { askDhcp6 } from './network/dhcp6.ts';
 export { type Guest, startGuest } from './network/guest.ts';
 export { isolateNetwork } from './network/isolate.ts';
 export { nicContext, type TestNetwork, testNetwork } from './network/nic-context.ts';
+export { type Outside, startOutside } from './network/outside.ts';
 export {
   hostThings,
   type NetworkConformanceOptions,
