@@ -16,10 +16,13 @@ export interface CommandOptions {
   readonly timeout?: number;
 }
 
+/** A command took longer than its timeout. */
+export class CommandTimeout extends Error {}
+
 /**
  * Runs a command to its end.
  *
- * @throws Error when it cannot be started or takes longer than the timeout
+ * @throws CommandTimeout; Error when it cannot be started
  */
 export const output = (
   command: readonly string[],
@@ -38,7 +41,7 @@ export const output = (
     });
     const timer = setTimeout(() => {
       child.kill('SIGKILL');
-      reject(new Error(`${command.join(' ')} took longer than ${timeout} ms\n${said.stdout}${said.stderr}`));
+      reject(new CommandTimeout(`${command.join(' ')} took longer than ${timeout} ms\n${said.stdout}${said.stderr}`));
     }, timeout);
     child.once('error', reject);
     child.once('close', (code, signal) => {

@@ -36,7 +36,7 @@ const files: Record<string, string> = {
     '#!/bin/sh',
     '[ -e /sys/class/net/eth0 ] || exit 0',
     'ip link set eth0 up',
-    'exec udhcpc -f -i eth0 -t 5 -T 1 -A 2 -x "hostname:$(hostname)" -s /etc/udhcpc',
+    'exec udhcpc -f -i eth0 -t 5 -T 1 -A 2 -x "hostname:$(hostname)" -s /etc/udhcpc > /var/log/udhcpc 2>&1',
     '',
   ].join('\n'),
   'etc/udhcpc': [
