@@ -24,13 +24,9 @@ export interface Step {
  * @throws Error when a quote is not closed
  */
 export const words = (line: string): string[] => {
-  const found = line.match(/(?:[^\s'"]+|'[^']*'|"[^"]*")+/g) ?? [];
-  if (
-    found.join('').length !== line.replaceAll(/\s/g, '').length &&
-    /['"]/.test(found.join('').replaceAll(/'[^']*'|"[^"]*"/g, ''))
-  )
-    throw new Error(`A quote is not closed: ${line}`);
-  return found.map((word) =>
-    word.replaceAll(/'([^']*)'|"([^"]*)"/g, (_, single?: string, double?: string) => single ?? double ?? ''),
+  const quoted = /'([^']*)'|"([^"]*)"/g;
+  if (/['"]/.test(line.replaceAll(quoted, ''))) throw new Error(`A quote is not closed: ${line}`);
+  return (line.match(/(?:[^\s'"]+|'[^']*'|"[^"]*")+/g) ?? []).map((word) =>
+    word.replaceAll(quoted, (_, single?: string, double?: string) => single ?? double ?? ''),
   );
 };
