@@ -53,6 +53,7 @@ import { projectRoutes } from './projects/routes.ts';
 import { createProjectStore } from './projects/store.ts';
 import { loadServerCertificate } from './server/certificate.ts';
 import { createServerInfo } from './server/info.ts';
+import { internalRoutes } from './server/internal-routes.ts';
 import { createHttpsListener } from './server/listeners.ts';
 import { serverRoutes } from './server/routes.ts';
 import { loadSettings } from './server/settings.ts';
@@ -71,14 +72,16 @@ export interface DaemonOptions {
   readonly events: Events;
   /** The group that may use the local socket besides root. */
   readonly gid?: number;
+  /** Called when a client asks for a host shutdown (`lxd shutdown`); calls `shutdown` in the end. */
+  readonly onShutdown: (force: boolean) => void;
 }
 
 /** A daemon that answers. */
 export interface Daemon {
   /** Stops answering; instances run on. Waits for running operations as `core.shutdown_timeout` says. */
   stop(): Promise<void>;
-  /** Host shutdown: stops all instances first, keeping their power state on record. */
-  shutdown(): Promise<void>;
+  /** Host shutdown: stops all instances first, keeping their power state on record. `force`: does not wait for operations. */
+  shutdown(options?: { force: boolean }): Promise<void>;
 }
 
 /** The ids that the host lets containers use: what the ranges for users and for groups have in common. */
@@ -89,7 +92,7 @@ const containerIds = async (): Promise<{ host: number; size: number }> => {
 };
 
 /** Starts the daemon and returns when it answers. Instances and networks come up in the background after that. */
-export const startDaemon = async ({ directories, log, events, gid }: DaemonOptions): Promise<Daemon> => {
+export const startDaemon = async ({ directories, log, events, gid, onShutdown }: DaemonOptions): Promise<Daemon> => {
   await createDirectories(directories);
   const host = await readHostFacts();
   const { local, global } = await openDatabases(directories.database);
@@ -290,6 +293,7 @@ export const startDaemon = async ({ directories, log, events, gid }: DaemonOptio
     addresses: https.addresses,
     kernelFeatures: {},
   });
+  internalRoutes(router, { local, global }, onShutdown);
   serverRoutes(router, info, settings, events);
   certificateRoutes(router, certificates);
   operationRoutes(router, operations, events);
@@ -333,16 +337,18 @@ export const startDaemon = async ({ directories, log, events, gid }: DaemonOptio
   log.info({ socket: directories.socket }, 'Ready');
   const background = lifecycle.autostart(await all());
 
+  const drain = (): Promise<void> => operations.drain(Number(settings.get('core.shutdown_timeout') ?? 5) * 60_000);
   const close = async (): Promise<void> => {
     await Promise.all([...listeners, https].map((listener) => listener[Symbol.asyncDispose]()));
-    await operations.drain(Number(settings.get('core.shutdown_timeout') ?? 5) * 60_000);
+    await drain();
     await background;
     await Promise.all([local.close(), global.close()]);
   };
 
   return {
     stop: close,
-    async shutdown() {
+    async shutdown({ force } = { force: false }) {
+      if (!force) await drain();
       await lifecycle.shutdownAll(await all());
       await close();
     },

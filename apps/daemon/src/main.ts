@@ -15,6 +15,10 @@ const main = defineCommand({
   subCommands: {
     daemon: () => import('./commands/daemon.ts').then((module) => module.daemonCommand),
     version: () => import('./commands/version.ts').then((module) => module.versionCommand),
+    init: () => import('./commands/init/command.ts').then((module) => module.initCommand),
+    shutdown: () => import('./commands/shutdown.ts').then((module) => module.shutdownCommand),
+    sql: () => import('./commands/sql.ts').then((module) => module.sqlCommand),
+    activateifneeded: () => import('./commands/activateifneeded.ts').then((module) => module.activateifneededCommand),
     waitready: () => import('./commands/waitready.ts').then((module) => module.waitreadyCommand),
   },
   default: 'daemon',

@@ -16,7 +16,9 @@ export const readCertificate = (text: string): string => {
     const parsed = new X509Certificate(text.includes('-----BEGIN') ? text : Buffer.from(text, 'base64'));
     return parsed.toString();
   } catch (error) {
-    throw badRequest(`Field "certificate" is not an X.509 certificate (PEM, or base64 of DER): ${messageOf(error)}`, { cause: error });
+    throw badRequest(`Field "certificate" is not an X.509 certificate (PEM, or base64 of DER): ${messageOf(error)}`, {
+      cause: error,
+    });
   }
 };
 

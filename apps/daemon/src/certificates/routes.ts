@@ -8,7 +8,14 @@ import type { Router } from '../http/router.ts';
 import { type CertificateService, editableCertificate } from './service.ts';
 import type { Certificate } from './store.ts';
 
-const render = ({ name, type, restricted, projects, certificate, fingerprint }: Certificate) => ({ name, type, restricted, projects, certificate, fingerprint });
+const render = ({ name, type, restricted, projects, certificate, fingerprint }: Certificate) => ({
+  name,
+  type,
+  restricted,
+  projects,
+  certificate,
+  fingerprint,
+});
 
 export const certificateRoutes = (router: Router, certificates: CertificateService): void => {
   router.on('GET', '/1.0/certificates', async (request) => {
@@ -25,7 +32,9 @@ export const certificateRoutes = (router: Router, certificates: CertificateServi
         if (!isAdmin(request.identity)) throw forbidden('not authorized');
         return accepted(certificates.issueToken(body));
       }
-      return created(certificateUrl(await certificates.add(request.identity, body, presentedCertificate(request.incoming))));
+      return created(
+        certificateUrl(await certificates.add(request.identity, body, presentedCertificate(request.incoming))),
+      );
     },
     'public',
   );
@@ -36,7 +45,12 @@ export const certificateRoutes = (router: Router, certificates: CertificateServi
   });
 
   router.on('PUT', '/1.0/certificates/:fingerprint', async (request) => {
-    await certificates.update(request.identity, param(request, 'fingerprint'), await json(request, certificatePut), request.ifMatch);
+    await certificates.update(
+      request.identity,
+      param(request, 'fingerprint'),
+      await json(request, certificatePut),
+      request.ifMatch,
+    );
     return done();
   });
 

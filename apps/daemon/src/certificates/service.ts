@@ -15,7 +15,11 @@ import { checkPassword, type Trust } from './trust.ts';
 /** What a client hands in instead of the trust password: base64 of this JSON. */
 const token = z.object({ secret: z.string().min(1), fingerprint: z.string() });
 
-const issued = z.object({ secret: z.string(), request: z.object({ name: z.string(), type: z.string(), restricted: z.boolean(), projects: z.array(z.string()) }), expiresAt: z.string().optional() });
+const issued = z.object({
+  secret: z.string(),
+  request: z.object({ name: z.string(), type: z.string(), restricted: z.boolean(), projects: z.array(z.string()) }),
+  expiresAt: z.string().optional(),
+});
 
 const typeOf = (word: string): Certificate['type'] => {
   if (word === '' || word === 'client') return 'client';
@@ -53,7 +57,13 @@ interface Parts {
 }
 
 /** The user-editable part, of which the ETag is made. */
-export const editableCertificate = ({ name, type, restricted, projects, certificate }: Certificate) => ({ name, type, restricted, projects, certificate });
+export const editableCertificate = ({ name, type, restricted, projects, certificate }: Certificate) => ({
+  name,
+  type,
+  restricted,
+  projects,
+  certificate,
+});
 
 export const createCertificateService = (parts: Parts): CertificateService => {
   const { store, trust, settings, operations, events } = parts;
@@ -65,7 +75,8 @@ export const createCertificateService = (parts: Parts): CertificateService => {
 
   const get: CertificateService['get'] = async (identity, fingerprint) => {
     const found = (await list(identity)).filter((one) => fingerprint !== '' && one.fingerprint.startsWith(fingerprint));
-    if (found.length > 1) throw badRequest(`Fingerprint "${fingerprint}" matches ${found.length} certificates: give more of it`);
+    if (found.length > 1)
+      throw badRequest(`Fingerprint "${fingerprint}" matches ${found.length} certificates: give more of it`);
     const [certificate] = found;
     if (!certificate) throw notFound('Certificate not found');
     return certificate;
@@ -82,20 +93,34 @@ export const createCertificateService = (parts: Parts): CertificateService => {
     }
     return operations
       .list()
-      .find((one) => one.spec.class === 'token' && !one.isFinal && one.spec.description === 'Executing operation' && one.metadata?.['secret'] === parsed.secret);
+      .find(
+        (one) =>
+          one.spec.class === 'token' &&
+          !one.isFinal &&
+          one.spec.description === 'Executing operation' &&
+          one.metadata?.['secret'] === parsed.secret,
+      );
   };
 
   /** What a stranger may have trusted: what the token says, or a plain client for the password. */
-  const admit = async (request: CertificatesPost): Promise<Pick<Certificate, 'name' | 'type' | 'restricted' | 'projects'>> => {
+  const admit = async (
+    request: CertificatesPost,
+  ): Promise<Pick<Certificate, 'name' | 'type' | 'restricted' | 'projects'>> => {
     const operation = tokenOperation(request.password);
     if (operation) {
       const { request: allowed, expiresAt } = issued.parse(operation.metadata);
       operation.complete();
       if (expiresAt !== undefined && new Date(expiresAt) < new Date()) throw forbidden('The token has expired');
-      return { name: allowed.name || request.name, type: typeOf(allowed.type), restricted: allowed.restricted, projects: allowed.projects };
+      return {
+        name: allowed.name || request.name,
+        type: typeOf(allowed.type),
+        restricted: allowed.restricted,
+        projects: allowed.projects,
+      };
     }
     const stored = settings.get('core.trust_password');
-    if (!stored || request.password === '' || !(await checkPassword(request.password, stored))) throw forbidden('not authorized');
+    if (!stored || request.password === '' || !(await checkPassword(request.password, stored)))
+      throw forbidden('not authorized');
     return { name: request.name, type: 'client', restricted: false, projects: [] };
   };
 
@@ -105,7 +130,8 @@ export const createCertificateService = (parts: Parts): CertificateService => {
 
     async add(identity, request, presented) {
       const admin = isAdmin(identity);
-      if (isTrusted(identity) && !admin) throw forbidden('The certificate is restricted to projects and may not do this');
+      if (isTrusted(identity) && !admin)
+        throw forbidden('The certificate is restricted to projects and may not do this');
       const allowed = admin
         ? { name: request.name, type: typeOf(request.type), restricted: request.restricted, projects: request.projects }
         : await admit(request);
@@ -146,8 +172,13 @@ export const createCertificateService = (parts: Parts): CertificateService => {
       const certificate = change.certificate === '' ? before.certificate : readCertificate(change.certificate);
       const next = { ...change, type: typeOf(change.type), certificate, fingerprint: fingerprintOf(certificate) };
       if (!isAdmin(identity)) {
-        const unchanged = next.restricted === before.restricted && next.type === before.type && next.name === before.name && next.projects.join() === before.projects.join();
-        if (!unchanged) throw forbidden('A restricted certificate may replace itself, not change its name, type or projects');
+        const unchanged =
+          next.restricted === before.restricted &&
+          next.type === before.type &&
+          next.name === before.name &&
+          next.projects.join() === before.projects.join();
+        if (!unchanged)
+          throw forbidden('A restricted certificate may replace itself, not change its name, type or projects');
       }
       checkValidity(certificate);
       await store.update(before.id, next);

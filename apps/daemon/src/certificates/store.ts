@@ -30,7 +30,8 @@ export interface CertificateStore {
 
 const writeProjects = async (tx: Transaction, certificateId: number, names: readonly string[]): Promise<void> => {
   await tx.delete(certificatesProjects).where(eq(certificatesProjects.certificateId, certificateId));
-  for (const name of new Set(names)) await tx.insert(certificatesProjects).values({ certificateId, projectId: await projectId(tx, name) });
+  for (const name of new Set(names))
+    await tx.insert(certificatesProjects).values({ certificateId, projectId: await projectId(tx, name) });
 };
 
 export const createCertificateStore = (database: Database): CertificateStore => {
@@ -51,14 +52,20 @@ export const createCertificateStore = (database: Database): CertificateStore => 
 
     insert: ({ projects: names, ...row }) =>
       database.transaction(async (tx) => {
-        const [taken] = await tx.select({ id: certificates.id }).from(certificates).where(eq(certificates.fingerprint, row.fingerprint));
+        const [taken] = await tx
+          .select({ id: certificates.id })
+          .from(certificates)
+          .where(eq(certificates.fingerprint, row.fingerprint));
         if (taken) throw conflict('Certificate already in trust store');
         await writeProjects(tx, await insertRow(tx, certificates, row), names);
       }),
 
     update: (id, { projects: names, fingerprint, type, name, certificate, restricted }) =>
       database.transaction(async (tx) => {
-        await tx.update(certificates).set({ fingerprint, type, name, certificate, restricted }).where(eq(certificates.id, id));
+        await tx
+          .update(certificates)
+          .set({ fingerprint, type, name, certificate, restricted })
+          .where(eq(certificates.id, id));
         await writeProjects(tx, id, names);
       }),
 

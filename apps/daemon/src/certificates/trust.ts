@@ -26,7 +26,8 @@ export interface Trust {
 }
 
 export const loadTrust = async (store: CertificateStore): Promise<Trust> => {
-  const read = async (): Promise<Map<string, Certificate>> => new Map((await store.list()).map((one) => [one.fingerprint, one]));
+  const read = async (): Promise<Map<string, Certificate>> =>
+    new Map((await store.list()).map((one) => [one.fingerprint, one]));
   let known = await read();
   return {
     find: (fingerprint) => known.get(fingerprint),

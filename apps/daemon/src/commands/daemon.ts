@@ -23,19 +23,27 @@ export const daemonCommand = defineCommand({
     const events = createEvents();
     const log = createLog(events, args.debug ? 'debug' : args.verbose ? 'info' : 'warn', args.logfile);
     const gid = args.group === undefined ? {} : { gid: await groupId(args.group) };
-    const daemon = await startDaemon({ directories: directoriesOf(), log, events, ...gid });
-
-    let leaving: Promise<void> | undefined;
-    const leave = (how: () => Promise<void>): void => {
-      leaving ??= how().then(
-        () => process.exit(0),
-        (error: unknown) => {
-          log.error({ err: error }, 'Could not stop cleanly');
-          process.exit(1);
-        },
-      );
+    let stopping = false;
+    const leave = async (how: () => Promise<void>): Promise<void> => {
+      if (stopping) return;
+      stopping = true;
+      try {
+        await how();
+        process.exit(0);
+      } catch (error) {
+        log.error({ err: error }, 'Could not stop cleanly');
+        process.exit(1);
+      }
     };
-    for (const signal of ['SIGINT', 'SIGQUIT', 'SIGTERM'] as const) process.on(signal, () => leave(daemon.stop));
-    process.on('SIGPWR', () => leave(daemon.shutdown));
+    const daemon = await startDaemon({
+      directories: directoriesOf(),
+      log,
+      events,
+      ...gid,
+      onShutdown: (force) => void leave(() => daemon.shutdown({ force })),
+    });
+    for (const signal of ['SIGINT', 'SIGQUIT', 'SIGTERM'] as const)
+      process.on(signal, () => void leave(() => daemon.stop()));
+    process.on('SIGPWR', () => void leave(() => daemon.shutdown()));
   },
 });

@@ -1,7 +1,7 @@
+import { readFileSync } from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { readFileSync } from 'node:fs';
 import { peerCredentials } from '@lxd-ts/host';
 import { fingerprintOf } from '../certificates/pem.ts';
 import type { Trust } from '../certificates/trust.ts';

@@ -17,9 +17,9 @@ export type UpgradeHandler = (request: ApiRequest, socket: Duplex, head: Buffer)
 
 /**
  * Who may call: `public` everybody (the handler looks at `request.identity`), `user` any trusted caller within their
- * projects, `admin` trusted callers who are not confined to projects.
+ * projects, `admin` trusted callers who are not confined to projects, `local` those on the Unix socket.
  */
-export type Access = 'public' | 'user' | 'admin';
+export type Access = 'public' | 'user' | 'admin' | 'local';
 
 export interface Router {
   /** Registers a route. Segments such as `:name` become parameters. */
@@ -66,6 +66,7 @@ interface Options {
 const authorize = (request: ApiRequest, access: Access): void => {
   if (access === 'public') return;
   if (!isTrusted(request.identity)) throw forbidden('not authorized');
+  if (access === 'local' && request.identity.method !== 'unix') throw forbidden('Only for callers on the local socket');
   if (access === 'admin' && !isAdmin(request.identity))
     throw forbidden('The certificate is restricted to projects and may not do this');
   const { projects } = request.identity;

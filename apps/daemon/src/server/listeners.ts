@@ -40,7 +40,12 @@ export interface HttpsListener extends AsyncDisposable {
   addresses(): readonly string[];
 }
 
-export const createHttpsListener = (router: Router, settings: Settings, certificate: KeyPair, log: Logger): HttpsListener => {
+export const createHttpsListener = (
+  router: Router,
+  settings: Settings,
+  certificate: KeyPair,
+  log: Logger,
+): HttpsListener => {
   let current: { listener: Listener; host: string; port: number } | undefined;
 
   const move = async (address: string | undefined): Promise<void> => {
@@ -50,7 +55,11 @@ export const createHttpsListener = (router: Router, settings: Settings, certific
     await before?.listener[Symbol.asyncDispose]();
     if (!address) return;
     const { host, port } = parseListenAddress(address);
-    const tls = { cert: certificate.certificate, key: certificate.key, minVersion: process.env['LXD_INSECURE_TLS'] ? ('TLSv1.2' as const) : ('TLSv1.3' as const) };
+    const tls = {
+      cert: certificate.certificate,
+      key: certificate.key,
+      minVersion: process.env['LXD_INSECURE_TLS'] ? ('TLSv1.2' as const) : ('TLSv1.3' as const),
+    };
     const listener = await listenTls(router, host, port, tls);
     current = { listener, host, port };
     log.info({ address: listener.address }, 'Listening for remote clients');

@@ -35,7 +35,6 @@ export const serverRoutes = (router: Router, info: ServerInfo, settings: Setting
     return done();
   };
 
-  router.on('GET', '/internal/ready', () => done());
   router.on('GET', '/', () => sync(['/1.0']), 'public');
   router.on(
     'GET',
