@@ -43,9 +43,11 @@ const addressCommands = (link: Link, families: readonly FamilySettings[]): IpCom
   const wanted = new Set(families.map(({ address }) => formatSubnet(address)));
   const stale = [...present.difference(wanted)];
   const missing = [...wanted.difference(present)];
-  const sameAddress = (one: string) => (other: string) => one.split('/')[0] === other.split('/')[0];
+  // An IPv6 address has one prefix length only.
+  const sameAddress = (one: string) => (other: string) =>
+    one.includes(':') && one.split('/')[0] === other.split('/')[0];
   return [
-    // New ones first: with the last address of a link go its routes. But one cannot have two prefix lengths.
+    // New ones first, otherwise: with the last IPv4 address of a link go its routes.
     ...missing.flatMap((text) => [
       ...stale.filter(sameAddress(text)).flatMap((old) => deleteAddress(link.name, old)),
       // Nobody else can have the gateway's address; waiting for the check would keep services from binding to it.
