@@ -118,7 +118,10 @@ describe('the interface', () => {
     expect(routesTo(spec.name)).toEqual([]);
     await network.start();
     expect(routesTo(spec.name)).toEqual(['10.91.8.0/24', '10.91.9.0/24', 'fd42:91:8::/48']);
-    await network.update({ ...config, 'ipv4.routes': '10.91.9.0/24', 'ipv6.routes': '' }, ['ipv4.routes', 'ipv6.routes']);
+    await network.update({ ...config, 'ipv4.routes': '10.91.9.0/24', 'ipv6.routes': '' }, [
+      'ipv4.routes',
+      'ipv6.routes',
+    ]);
     expect(routesTo(spec.name)).toEqual(['10.91.9.0/24']);
   });
 
@@ -172,7 +175,7 @@ describe('external interfaces', () => {
       listLinks()
         .filter(({ masterIndex }) => masterIndex === linkOf(spec.name)?.index)
         .map(({ name }) => name)
-      .sort();
+        .sort();
     const key = 'bridge.external_interfaces';
     await network.update({ ...config, [key]: 'ext0,ext2' }, [key]);
     expect(joined()).toEqual(['ext0', 'ext2']);
@@ -300,7 +303,18 @@ describe('tunnels', () => {
 
   it('[06.62] gre joins both ends, where the kernel has it', async () => {
     const gre = { 'tunnel.a.protocol': 'gre', 'tunnel.a.local': '192.0.2.1', 'tunnel.a.remote': '192.0.2.2' };
-    const supported = await run(['ip', 'link', 'add', 'grecheck', 'type', 'gretap', 'local', '192.0.2.1', 'remote', '192.0.2.2']).then(
+    const supported = await run([
+      'ip',
+      'link',
+      'add',
+      'grecheck',
+      'type',
+      'gretap',
+      'local',
+      '192.0.2.1',
+      'remote',
+      '192.0.2.2',
+    ]).then(
       () => true,
       () => false,
     );

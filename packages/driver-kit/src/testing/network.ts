@@ -15,6 +15,7 @@ import type { NetworkConformanceOptions } from './network/suite.ts';
 
 export { askDhcp, type DhcpAnswer } from './network/dhcp.ts';
 export { askDhcp6 } from './network/dhcp6.ts';
+export { type FrameSocket, openFrames } from './network/frames.ts';
 export { type Guest, startGuest } from './network/guest.ts';
 export { isolateNetwork } from './network/isolate.ts';
 export { nicContext, type TestNetwork, testNetwork } from './network/nic-context.ts';
