@@ -1,4 +1,7 @@
+export { makeBusyboxRoot } from './busybox-root.ts';
 export { type TestContext, testContext } from './context.ts';
+export { collect, output, request, sh } from './instance/suite.ts';
+export { type InstanceConformanceOptions, type InstanceForm, instanceConformance } from './instance.ts';
 export {
   askDhcp,
   askDhcp6,
