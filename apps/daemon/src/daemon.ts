@@ -11,6 +11,7 @@ import { subordinateIds } from '@lxd-ts/host';
 import { lxc } from '@lxd-ts/instance-lxc';
 import { bridge, bridgedNic, p2pNic } from '@lxd-ts/network-bridge';
 
+import { btrfs } from '@lxd-ts/storage-btrfs';
 import { dir } from '@lxd-ts/storage-dir';
 import type { Logger } from 'pino';
 import { certificateRoutes } from './certificates/routes.ts';
@@ -55,6 +56,7 @@ import { loadServerCertificate } from './server/certificate.ts';
 import { createServerInfo } from './server/info.ts';
 import { internalRoutes } from './server/internal-routes.ts';
 import { createHttpsListener } from './server/listeners.ts';
+import { resourceRoutes } from './server/resource-routes.ts';
 import { serverRoutes } from './server/routes.ts';
 import { loadSettings } from './server/settings.ts';
 import { createPoolStore } from './storage/pool-store.ts';
@@ -62,9 +64,11 @@ import { createPools } from './storage/pools.ts';
 import { createRootVolumes } from './storage/root-volumes.ts';
 import { storageRoutes } from './storage/routes.ts';
 import { createVolumeStore } from './storage/volume-store.ts';
+import { warningRoutes } from './warnings/routes.ts';
+import { createWarningStore } from './warnings/store.ts';
 
 /** The drivers this daemon comes with. Plug-ins add theirs. */
-const ownDrivers: readonly Driver[] = [dir, bridge, lxc, bridgedNic, p2pNic, ...deviceDrivers];
+const ownDrivers: readonly Driver[] = [dir, btrfs, bridge, lxc, bridgedNic, p2pNic, ...deviceDrivers];
 
 export interface DaemonOptions {
   readonly directories: Directories;
@@ -295,6 +299,8 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
   });
   internalRoutes(router, { local, global }, onShutdown);
   serverRoutes(router, info, settings, events);
+  resourceRoutes(router);
+  warningRoutes(router, createWarningStore(global), events);
   certificateRoutes(router, certificates);
   operationRoutes(router, operations, events);
   eventRoutes(router, events);

@@ -33,6 +33,8 @@ export interface NetworkService {
   /** Starts all networks with the daemon; what fails is logged. @param reservations - of NICs that exist, by network name */
   startAll(): Promise<void>;
   list(project: string): Promise<readonly StoredNetwork[]>;
+  find(project: string, name: string): Promise<StoredNetwork | undefined>;
+  /** @throws LxdError not-found */
   get(project: string, name: string): Promise<StoredNetwork>;
   /** The live network. @throws LxdError not-found */
   open(project: string, name: string): Network;
@@ -163,6 +165,7 @@ export const createNetworkService = (parts: Parts): NetworkService => {
     },
 
     list: (project) => store.list(project),
+    find: (project, name) => store.find(project, name),
     get: (project, name) => store.get(project, name),
     open: (_project, name) => requireLive(name).network,
 
