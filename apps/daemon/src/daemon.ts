@@ -23,6 +23,7 @@ import { readHostFacts } from './core/host-facts.ts';
 import { createLocks } from './core/locks.ts';
 import { deviceDrivers } from './devices/index.ts';
 import { createDeviceManager } from './devices/manager.ts';
+import { loadPlugins } from './drivers/plugins.ts';
 import { createDrivers } from './drivers/registry.ts';
 import type { Events } from './events/bus.ts';
 import { eventRoutes } from './events/routes.ts';
@@ -110,6 +111,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
 
   const drivers = createDrivers(log);
   for (const driver of ownDrivers) drivers.register(driver);
+  await loadPlugins(directories.plugins, drivers, log);
   await drivers.probe();
 
   // Rows

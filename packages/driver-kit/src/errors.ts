@@ -12,10 +12,14 @@ export type ErrorKind =
   | 'not-implemented' // 501: this driver or host cannot
   | 'unavailable'; // 503: not ready, or shutting down
 
+/** Marks errors of every copy of this package. */
+const brand: unique symbol = Symbol.for('@lxd-ts/driver-kit LxdError');
+
 /** An error with a kind. `cause` carries the underlying error for the log. */
 export class LxdError extends Error {
   override readonly name: string = 'LxdError';
   readonly kind: ErrorKind;
+  readonly [brand] = true;
 
   constructor(kind: ErrorKind, message: string, options?: ErrorOptions) {
     super(message, options);
@@ -38,9 +42,12 @@ export const internal: Make = maker('internal');
 export const notImplemented: Make = maker('not-implemented');
 export const unavailable: Make = maker('unavailable');
 
-/** Whether `error` is an LxdError of the given kind (of any kind when none is given). */
+/**
+ * Whether `error` is an LxdError of the given kind (of any kind when none is given), also one of another copy of this package:
+ * a plug-in brings its own.
+ */
 export const isKind = (error: unknown, kind?: ErrorKind): error is LxdError =>
-  error instanceof LxdError && (kind === undefined || error.kind === kind);
+  error instanceof Error && brand in error && 'kind' in error && (kind === undefined || error.kind === kind);
 
 /** The message of whatever was thrown. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

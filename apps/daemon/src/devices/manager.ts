@@ -7,6 +7,7 @@ import {
   type DeviceContext,
   type DeviceDriver,
   type InstanceType,
+  isKind,
   LxdError,
   messageOf,
   type NicAttachment,
@@ -96,7 +97,7 @@ export const createDeviceManager = (
     try {
       return drivers.device(device.config, nictypeOf(project, device.config));
     } catch (error) {
-      throw error instanceof LxdError
+      throw isKind(error)
         ? new LxdError(error.kind, `Device "${device.name}": ${error.message}`, { cause: error })
         : error;
     }
@@ -191,7 +192,7 @@ export const createDeviceManager = (
           try {
             return await start(instance, device, idmap);
           } catch (error) {
-            throw error instanceof LxdError
+            throw isKind(error)
               ? new LxdError(error.kind, `Failed to start device "${device.name}": ${error.message}`, { cause: error })
               : new Error(`Failed to start device "${device.name}": ${messageOf(error)}`, { cause: error });
           }

@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { badRequest, conflict, forbidden, LxdError, notFound } from '@lxd-ts/driver-kit';
+import { badRequest, conflict, forbidden, isKind, notFound } from '@lxd-ts/driver-kit';
 import {
   type FileType,
   fileType,
@@ -120,7 +120,7 @@ export const openFiles = (path: string, idmap: IdMap | undefined, release: () =>
     try {
       return work();
     } catch (error) {
-      throw error instanceof LxdError ? error : explain(error, path);
+      throw isKind(error) ? error : explain(error, path);
     }
   };
 
@@ -159,7 +159,7 @@ export const openFiles = (path: string, idmap: IdMap | undefined, release: () =>
         await pipeline(content, handle.createWriteStream({ highWaterMark: 1024 * 1024 }));
         if (existed) adopt(path, owner);
       } catch (error) {
-        throw error instanceof LxdError ? error : explain(error, path);
+        throw isKind(error) ? error : explain(error, path);
       }
     },
 

@@ -6,6 +6,7 @@ import {
   badRequest,
   type Config,
   conflict,
+  isKind,
   isTrue,
   isTrueOrUnset,
   LxdError,
@@ -222,7 +223,7 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
     } catch (error) {
       const advice = `Try \`lxc info --show-log ${instance.name}\` for more info`;
       log.warn({ err: error, instance: instance.name }, 'The instance did not start');
-      throw new LxdError(error instanceof LxdError ? error.kind : 'internal', `${messageOf(error)}\n${advice}`, {
+      throw new LxdError(isKind(error) ? error.kind : 'internal', `${messageOf(error)}\n${advice}`, {
         cause: error,
       });
     }
