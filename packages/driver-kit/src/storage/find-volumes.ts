@@ -28,6 +28,24 @@ const contentOf = async (path: string): Promise<ContentType> => {
 /** When a directory was made, in milliseconds, for drivers whose snapshots are made as new directories. */
 export const birthTime = async (path: string): Promise<number> => (await stat(path)).birthtimeMs;
 
+/** The names of the snapshots in a directory. One that is deleted meanwhile is left out. */
+const oldestFirst = async (parent: string, age: (path: string) => Promise<number>): Promise<string[]> => {
+  const aged = await Promise.all(
+    (await directoriesIn(parent)).map(async (name) => {
+      try {
+        return [{ name, at: await age(join(parent, name)) }];
+      } catch (error) {
+        if (isErrno(error, 'ENOENT')) return [];
+        throw error;
+      }
+    }),
+  );
+  return aged
+    .flat()
+    .sort((a, b) => a.at - b.at || a.name.localeCompare(b.name))
+    .map(({ name }) => name);
+};
+
 /**
  * Lists the volumes of a pool that keeps each as a directory in LXD's layout.
  *
@@ -46,11 +64,7 @@ export const findVolumes = async (
       const content = await contentOf(join(directory, name));
       const volume: Volume = { type, content, ...parseDiskName(type, name), config: {} };
       const parent = snapshotsDirectory(poolPath, volume);
-      const snapshots = await Promise.all(
-        (await directoriesIn(parent)).map(async (snapshot) => ({ snapshot, at: await age(join(parent, snapshot)) })),
-      );
-      snapshots.sort((a, b) => a.at - b.at || a.snapshot.localeCompare(b.snapshot));
-      found.push({ volume, snapshots: snapshots.map(({ snapshot }) => snapshot) });
+      found.push({ volume, snapshots: await oldestFirst(parent, age) });
     }
   }
   return found;

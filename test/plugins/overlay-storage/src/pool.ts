@@ -167,8 +167,9 @@ export const openPool = async (spec: PoolSpec, source: string): Promise<StorageP
 
     async copyVolume(target, from, snapshots, work) {
       await using undo = new UndoStack();
-      for (const snapshot of snapshots) await copyOne({ ...target, snapshot }, { ...from, snapshot }, undo, work);
+      // The volume first: layers are looked for in volumes and their snapshots.
       await copyOne(target, from, undo, work);
+      for (const snapshot of snapshots) await copyOne({ ...target, snapshot }, { ...from, snapshot }, undo, work);
       undo.commit();
     },
 

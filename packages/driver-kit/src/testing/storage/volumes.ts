@@ -150,7 +150,7 @@ export const volumeTests = ({ driver, pool, newVolume, reopen }: Suite): void =>
     await expectKind(pool().mountVolume({ ...volume, snapshot: 's0' }), 'not-found');
   });
 
-  it('different volumes are worked on at once', async () => {
+  it('different volumes are worked on, and listed, at once', async () => {
     const volumes = Array.from({ length: 8 }, () => newVolume());
     await Promise.all(
       volumes.map(async (volume) => {
@@ -158,6 +158,7 @@ export const volumeTests = ({ driver, pool, newVolume, reopen }: Suite): void =>
         await pool().createVolume(volume, fileFill('f', volume.name));
         await pool().createSnapshot({ ...volume, snapshot: 's0' });
         await writeIn(pool(), volume, 'f', 'changed');
+        expect(await listed(pool())).toContain(`custom default/${volume.name} [s0]`);
         await pool().copyVolume(copy, volume, ['s0']);
         await pool().restoreVolume(volume, 's0');
         expect(await readIn(pool(), volume, 'f')).toBe(volume.name);
