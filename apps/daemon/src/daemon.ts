@@ -6,7 +6,7 @@ import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { instanceUrl, profileUrl, storagePoolUrl } from '@lxd-ts/api';
 import { createInitialRows, openDatabases } from '@lxd-ts/database';
-import { type Driver, type Reservation, unavailable } from '@lxd-ts/driver-kit';
+import { type Driver, notFound, type Reservation, unavailable } from '@lxd-ts/driver-kit';
 import { subordinateIds } from '@lxd-ts/host';
 import { lxc } from '@lxd-ts/instance-lxc';
 import { bridge, bridgedNic, p2pNic } from '@lxd-ts/network-bridge';
@@ -23,6 +23,8 @@ import { readHostFacts } from './core/host-facts.ts';
 import { createLocks } from './core/locks.ts';
 import { deviceDrivers } from './devices/index.ts';
 import { createDeviceManager } from './devices/manager.ts';
+import { createGuestEvents } from './devlxd/events.ts';
+import { listenDevlxd } from './devlxd/server.ts';
 import { loadPlugins } from './drivers/plugins.ts';
 import { createDrivers } from './drivers/registry.ts';
 import type { Events } from './events/bus.ts';
@@ -216,6 +218,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     log,
   );
   const runs = createRuns();
+  const guestEvents = createGuestEvents();
   const lifecycle = createLifecycle({
     log,
     events,
@@ -240,6 +243,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     events,
     log,
     profiles: profileParts,
+    guestEvents,
     devicesDirectory: directories.devices,
     removeFiles: async (instance) => {
       await rm(join(directories.logs, handleOf(instance)), { recursive: true, force: true });
@@ -340,6 +344,22 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
   await instances.recover();
   await networks.startAll();
   await lifecycle.recover(await all());
+  const guestApi = await listenDevlxd({
+    log,
+    directory: directories.devlxd,
+    events: guestEvents,
+    runs: () => runs.all(),
+    get: (project, name) => instanceStore.get(project, name),
+    setReady: (run, instance, ready) => {
+      if (ready && !run.ready) events.lifecycle('instance-ready', instanceUrl(instance.name), instance.project);
+      run.ready = ready;
+    },
+    imageFile: async (instance, fingerprint) => {
+      const image = await images.get(instance.project, fingerprint);
+      if (!image.public && !image.cached) throw notFound('Image not found');
+      return (await images.files(image)).main;
+    },
+  });
   listeners.push(await listenUnix(router, directories.socket, gid));
   await https.open();
   log.info({ socket: directories.socket }, 'Ready');
@@ -347,7 +367,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
 
   const drain = (): Promise<void> => operations.drain(Number(settings.get('core.shutdown_timeout') ?? 5) * 60_000);
   const close = async (): Promise<void> => {
-    await Promise.all([...listeners, https].map((listener) => listener[Symbol.asyncDispose]()));
+    await Promise.all([...listeners, https, guestApi].map((listener) => listener[Symbol.asyncDispose]()));
     await drain();
     await background;
     await Promise.all([local.close(), global.close()]);

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** The data directory and what stands where in it, as LXD lays it out (spec 01.34). */
@@ -41,4 +41,6 @@ export const createDirectories = async (directories: Directories): Promise<void>
   // A container's root must be able to pass through these on its way to what is its own.
   const open = new Set([rest.pools, rest.devlxd, rest.devices, rest.networks, rest.logs]);
   for (const path of Object.values(rest)) await mkdir(path, { recursive: true, mode: open.has(path) ? 0o711 : 0o700 });
+  // Guests list this one: it is their /dev/lxd.
+  await chmod(rest.devlxd, 0o755);
 };

@@ -46,7 +46,7 @@ const statusOf: Readonly<Record<ErrorKind, number>> = {
 };
 
 /** The HTTP status and sentence for whatever a handler threw. */
-const describeError = (error: unknown): { status: number; message: string } => ({
+export const describeError = (error: unknown): { status: number; message: string } => ({
   status: isKind(error) ? statusOf[error.kind] : error instanceof InvalidInputError ? 400 : 500,
   message: messageOf(error),
 });

@@ -136,6 +136,8 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
   ): Run => {
     const cleaned = Promise.withResolvers<void>();
     const run: Run = {
+      name: instance.name,
+      project: instance.project,
       type: instance.type,
       running,
       volume,

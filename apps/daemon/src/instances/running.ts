@@ -4,6 +4,8 @@ import { handleOf, type Instance } from './instance.ts';
 
 /** An instance that runs, with what it holds. */
 export interface Run {
+  readonly name: string;
+  readonly project: string;
   readonly type: InstanceType;
   readonly running: RunningInstance;
   readonly volume: MountedVolume;

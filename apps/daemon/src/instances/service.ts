@@ -17,6 +17,7 @@ import type { Logger } from 'pino';
 import { instanceKeys } from '../config/instance-keys.ts';
 import type { Locks } from '../core/locks.ts';
 import { type DeviceManager, requireRootDisk } from '../devices/manager.ts';
+import type { GuestEvents } from '../devlxd/events.ts';
 import type { Events } from '../events/bus.ts';
 import { saveAttachments } from './attachments.ts';
 import { checkInstanceConfig, withServerKeys } from './config.ts';
@@ -64,6 +65,7 @@ interface Parts {
     project: string,
     names: readonly string[],
   ) => Promise<readonly { config: Config; devices: Devices }[]>;
+  readonly guestEvents: GuestEvents;
   /** `<LXD_DIR>/devices`. */
   readonly devicesDirectory: string;
   /** Removes files kept for an instance outside its volume: logs, backups. */
@@ -188,6 +190,7 @@ export const createInstanceService = (parts: Parts): InstanceService => {
       const now = await store.get(instance.project, instance.name);
       const updated = await store.update(now, { ...complete, config: withServerKeys(config, now.config) });
       await volumes.writeBackupFile(updated);
+      parts.guestEvents.changed(before, updated);
       events.lifecycle('instance-updated', instanceUrl(instance.name), instance.project);
     },
 
