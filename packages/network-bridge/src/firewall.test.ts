@@ -125,7 +125,7 @@ describe('filter rules', () => {
     expect(await rulesOf(spec.name)).not.toContain('"right":67');
   });
 
-  it('[06.80] a start restores rules that somebody removed', async () => {
+  it('a start restores rules that somebody removed', async () => {
     await using place = await start({ 'ipv4.nat': 'true' });
     const { setting, outside, guest } = place;
     const before = (await rulesOf(setting.spec.name)).replaceAll(/"handle":\d+/g, '');

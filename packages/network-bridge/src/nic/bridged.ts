@@ -10,17 +10,17 @@ import {
   isTrue,
   UndoStack,
 } from '@lxd-ts/driver-kit';
-import { applyIp, type Link, listLinks } from '@lxd-ts/host';
+import { applyIp, applyNft, type Link, listLinks } from '@lxd-ts/host';
 import { formatAddress } from '../addresses.ts';
 import { allDone } from '../all-done.ts';
 import { type BridgeSettings, readSettings } from '../settings.ts';
 import { type Allowed, allowedAddresses, checkFixedAddresses, fixedAddress } from './addresses.ts';
 import { bridgedConfig } from './config.ts';
-import { type Filter, hostSubnet, isFilter } from './filter.ts';
+import { type Filter, filterRules, hostSubnet, isFilter } from './filter.ts';
 import { linksOf, nicIdentity } from './identity.ts';
-import { readLimits } from './limits.ts';
+import { applyLimits, readLimits } from './limits.ts';
+import { attachmentOf, numberIn, removeNic, volatileOf } from './nic.ts';
 import { addRoutes, removeRoutes, routesOf, withoutRoutes } from './routes.ts';
-import { applyTraffic, attachmentOf, numberIn, removeNic, volatileOf } from './traffic.ts';
 import { filtersAddresses, validateBridged } from './validate.ts';
 import { addPair, hwaddrOf, planVeth } from './veth.ts';
 import { applyVlans } from './vlan.ts';
@@ -115,7 +115,6 @@ const filterOf = (config: Config, hwaddr: string, allowed: Allowed): Filter => {
     hwaddr: isTrue(config['security.mac_filtering']) || filtersAddresses(config) ? hwaddr : undefined,
     ipv4: sources('ipv4'),
     ipv6: sources('ipv6'),
-    egress: readLimits(config).egress,
   };
 };
 
@@ -134,7 +133,7 @@ const findParent = (config: Config, context: DeviceContext): Parent | undefined 
 
 const stop = async (device: Device, context: DeviceContext): Promise<void> => {
   const { config } = device;
-  const routes = removeRoutes(findParent(config, context)?.link, routesOf(config));
+  const routes = () => removeRoutes(findParent(config, context)?.link, routesOf(config));
   await removeNic(nicIdentity(context, device.name), isFiltered(config), routes);
 };
 
@@ -169,7 +168,11 @@ export const bridgedNic: DeviceDriver = defineDeviceDriver({
       ]),
     );
     await applyVlans(bridge.name, veth.host, config);
-    await applyTraffic(identity, veth.host, readLimits(config), filterOf(config, veth.hwaddr, allowed));
+    const filter = filterOf(config, veth.hwaddr, allowed);
+    await allDone(
+      applyLimits(identity, veth.host, readLimits(config)),
+      isFilter(filter) ? applyNft(filterRules(identity.table, veth.host, filter)) : Promise.resolve(),
+    );
     undo.commit();
     const addresses = [...(allowed.ipv4 ?? []), ...(allowed.ipv6 ?? [])].map(formatAddress);
     return {
@@ -194,10 +197,14 @@ export const bridgedNic: DeviceDriver = defineDeviceDriver({
       ...removeRoutes(bridge, withoutRoutes(routesOf(before), routesOf(config))),
       ...addRoutes(bridge.name, routesOf(config)),
     ]);
-    await applyTraffic(identity, link.name, readLimits(config), filterOf(config, hwaddr, allowed), {
-      limits: readLimits(before),
-      filtered: isFiltered(before),
-    });
+    const filter = filterOf(config, hwaddr, allowed);
+    await allDone(
+      applyLimits(identity, link.name, readLimits(config), readLimits(before)),
+      // Without rules before and after there is no table to replace.
+      isFilter(filter) || isFiltered(before)
+        ? applyNft(filterRules(identity.table, link.name, filter))
+        : Promise.resolve(),
+    );
   },
 
   async stop(device, context) {

@@ -284,7 +284,7 @@ describe('filters', () => {
 });
 
 it('a table is only made when there is something to filter', async () => {
-  const nothing = { hwaddr: undefined, ipv4: undefined, ipv6: undefined, egress: undefined };
+  const nothing = { hwaddr: undefined, ipv4: undefined, ipv6: undefined };
   const table = 'lxdts_nic/filtertest';
   await applyNft(filterRules(table, 'lo', { ...nothing, hwaddr: '00:16:3e:00:00:01' }));
   expect(await listNftTable('netdev', table)).toBeDefined();

@@ -12,7 +12,6 @@ import {
   parseSubnet,
   type Subnet,
 } from '../addresses.ts';
-import { egressRule } from './limits.ts';
 
 export interface Filter {
   /** The only source address of frames; unset: any. */
@@ -20,8 +19,6 @@ export interface Filter {
   /** Sources the instance may use, none to block the family; unset: any. */
   readonly ipv4: readonly Subnet[] | undefined;
   readonly ipv6: readonly Subnet[] | undefined;
-  /** Bits per second; unset: no limit. */
-  readonly egress: bigint | undefined;
 }
 
 /** A single address as the subnet that holds nothing else. */
@@ -90,8 +87,7 @@ const ipv6Rules = (given: readonly Subnet[], hwaddr: string): string[] => {
   ];
 };
 
-const rules = ({ hwaddr, ipv4, ipv6, egress }: Filter): string[] => [
-  ...(egress === undefined ? [] : [egressRule(egress)]),
+const rules = ({ hwaddr, ipv4, ipv6 }: Filter): string[] => [
   ...(hwaddr === undefined ? [] : macRules(hwaddr)),
   // Frames in VLANs, also nested ones, would carry what the rules below cannot see.
   ...(ipv4 || ipv6 ? ['ether type != { arp, ip, ip6 } drop'] : []),
@@ -100,8 +96,8 @@ const rules = ({ hwaddr, ipv4, ipv6, egress }: Filter): string[] => [
 ];
 
 /** Whether there is anything to filter. */
-export const isFilter = ({ hwaddr, ipv4, ipv6, egress }: Filter): boolean =>
-  [hwaddr, ipv4, ipv6, egress].some((part) => part !== undefined);
+export const isFilter = ({ hwaddr, ipv4, ipv6 }: Filter): boolean =>
+  [hwaddr, ipv4, ipv6].some((part) => part !== undefined);
 
 /**
  * Text for `applyNft` that puts a NIC's filter in the place of an earlier one; without rules it only removes that.

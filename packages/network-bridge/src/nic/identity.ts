@@ -16,14 +16,16 @@ const nicKey = (project: string, instance: string, device: string): string => {
 export interface NicIdentity {
   /** The alias of the host's end of the pair (ip-link(8)). */
   readonly alias: string;
+  /** The alias of the intermediate device of its outgoing traffic. */
+  readonly detour: string;
   /** The nftables table. */
   readonly table: string;
 }
 
 export const nicIdentity = (context: Pick<DeviceContext, 'instance'>, device: string): NicIdentity => {
   const key = nicKey(context.instance.project, context.instance.name, device);
-  return { alias: `lxdts-nic:${key}`, table: `lxdts_nic/${key}` };
+  return { alias: `lxdts-nic:${key}`, detour: `lxdts-ifb:${key}`, table: `lxdts_nic/${key}` };
 };
 
-/** The links of this NIC that exist on the host. */
+/** The host's ends of this NIC's pair: one, or none. */
 export const linksOf = ({ alias }: NicIdentity): Link[] => listLinks().filter((link) => link.alias === alias);

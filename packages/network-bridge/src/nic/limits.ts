@@ -1,9 +1,10 @@
 /**
- * Rate limits of a NIC. What goes to the instance is shaped: it waits in a token bucket on the host's end of the pair
- * (tc-tbf(8)). What comes from it can only be dropped when it is too much; that is a rule of the NIC's filter.
+ * Rate limits of a NIC. Traffic is shaped by a token bucket (tc-tbf(8)): what goes to the instance on the host's end of the
+ * pair, what comes from it on an intermediate device (ifb), to which it takes a detour, since only leaving traffic can wait.
  */
 import { badRequest, type Config } from '@lxd-ts/driver-kit';
-import { run } from '@lxd-ts/host';
+import { applyIp, deleteLink, freeLinkName, type Link, listLinks, run, setLink } from '@lxd-ts/host';
+import type { NicIdentity } from './identity.ts';
 
 const thousand = ['bit', 'kbit', 'Mbit', 'Gbit', 'Tbit', 'Pbit', 'Ebit'];
 const binary = ['bit', 'Kibit', 'Mibit', 'Gibit', 'Tibit', 'Pibit', 'Eibit'];
@@ -42,21 +43,47 @@ export const readLimits = (config: Config): Limits => {
 
 const max = (a: bigint, b: bigint): bigint => (a > b ? a : b);
 
-/** Shapes what leaves `link` towards the instance, or stops shaping it. Also changes a limit in force, without a gap. */
-export const shapeIngress = async (link: string, rate: bigint | undefined, before?: bigint): Promise<void> => {
-  if (rate === before) return;
-  // Ten milliseconds' worth, and room for the largest frame.
-  const burst = max(rate === undefined ? 0n : rate / 800n, 32_768n);
-  const change =
-    rate === undefined
-      ? ['del', 'dev', link, 'root']
-      : ['replace', 'dev', link, 'root', 'tbf', 'rate', `${max(rate, 8n)}bit`, 'burst', `${burst}`, 'latency', '50ms'];
-  await run(['tc', 'qdisc', ...change], { debianPackage: 'iproute2' });
+/** A token bucket of ten milliseconds' worth, with room for the largest frame, and a queue of fifty milliseconds. */
+const bucket = (link: string, rate: bigint): string =>
+  `qdisc replace dev ${link} root tbf rate ${max(rate, 8n)}bit burst ${max(rate / 800n, 32_768n)} latency 50ms`;
+
+/** The intermediate device of a NIC, if it has one. */
+export const detourOf = ({ detour }: NicIdentity): Link | undefined =>
+  listLinks().find(({ alias }) => alias === detour);
+
+const makeDetour = async ({ detour: alias }: NicIdentity): Promise<string> => {
+  const name = freeLinkName('ifb');
+  await applyIp([['link', 'add', 'name', name, 'type', 'ifb'], ...setLink(name, { alias, up: true })]);
+  return name;
 };
 
-/** The rule that drops what exceeds a rate, for the head of the NIC's filter. */
-export const egressRule = (rate: bigint): string => {
-  const bytes = max(rate / 8n, 1n);
-  // An eighth of a second's worth: less starves TCP, which sends in bursts.
-  return `limit rate over ${bytes} bytes/second burst ${max(bytes / 8n, 65_536n)} bytes drop`;
+const none: Limits = { ingress: undefined, egress: undefined };
+
+/**
+ * Puts limits in force on the host's end of a pair.
+ *
+ * @param before - those in force now; a changed rate takes effect without a gap
+ */
+export const applyLimits = async (
+  identity: NicIdentity,
+  link: string,
+  { ingress, egress }: Limits,
+  before: Limits = none,
+): Promise<void> => {
+  const lines: string[] = [];
+  if (ingress !== undefined) lines.push(bucket(link, ingress));
+  else if (before.ingress !== undefined) lines.push(`qdisc del dev ${link} root`);
+  const present = detourOf(identity)?.name;
+  if (egress !== undefined) {
+    const detour = present ?? (await makeDetour(identity));
+    lines.push(
+      bucket(detour, egress),
+      `qdisc replace dev ${link} handle ffff: ingress`,
+      `filter replace dev ${link} parent ffff: protocol all prio 1 handle 800::800 u32 match u32 0 0 action mirred egress redirect dev ${detour}`,
+    );
+  } else if (before.egress !== undefined) lines.push(`qdisc del dev ${link} ingress`);
+  if (lines.length > 0) {
+    await run(['tc', '-batch', '-'], { input: `${lines.join('\n')}\n`, debianPackage: 'iproute2' });
+  }
+  if (egress === undefined && present !== undefined) await applyIp(deleteLink(present));
 };

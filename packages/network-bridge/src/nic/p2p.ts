@@ -1,7 +1,6 @@
 /** NICs of type `p2p`: a pair of links whose end on the host is attached to nothing. */
 import {
   badRequest,
-  type Config,
   type Device,
   type DeviceContext,
   type DeviceDriver,
@@ -10,23 +9,15 @@ import {
 } from '@lxd-ts/driver-kit';
 import { applyIp } from '@lxd-ts/host';
 import { p2pConfig } from './config.ts';
-import { type Filter, isFilter } from './filter.ts';
 import { linksOf, nicIdentity } from './identity.ts';
-import { readLimits } from './limits.ts';
+import { applyLimits, readLimits } from './limits.ts';
+import { attachmentOf, numberIn, removeNic, volatileOf } from './nic.ts';
 import { addRoutes, removeRoutes, routesOf, withoutRoutes } from './routes.ts';
-import { applyTraffic, attachmentOf, numberIn, removeNic, volatileOf } from './traffic.ts';
 import { addPair, planVeth } from './veth.ts';
-
-const filterOf = (config: Config): Filter => ({
-  hwaddr: undefined,
-  ipv4: undefined,
-  ipv6: undefined,
-  egress: readLimits(config).egress,
-});
 
 /** The routes go with their interface. */
 const stop = (device: Device, context: DeviceContext): Promise<void> =>
-  removeNic(nicIdentity(context, device.name), isFilter(filterOf(device.config)));
+  removeNic(nicIdentity(context, device.name), false);
 
 export const p2pNic: DeviceDriver = defineDeviceDriver({
   type: 'nic',
@@ -50,7 +41,7 @@ export const p2pNic: DeviceDriver = defineDeviceDriver({
       ...addPair(veth, identity, txQueueLength === undefined ? {} : { txQueueLength }),
       ...addRoutes(veth.host, routesOf(config)),
     ]);
-    await applyTraffic(identity, veth.host, readLimits(config), filterOf(config));
+    await applyLimits(identity, veth.host, readLimits(config));
     undo.commit();
     return { attachments: [attachmentOf(device, veth)], volatile: volatileOf(device, veth) };
   },
@@ -64,10 +55,7 @@ export const p2pNic: DeviceDriver = defineDeviceDriver({
       ...removeRoutes(link, withoutRoutes(routesOf(before), routesOf(config))),
       ...addRoutes(link.name, routesOf(config)),
     ]);
-    await applyTraffic(identity, link.name, readLimits(config), filterOf(config), {
-      limits: readLimits(before),
-      filtered: isFilter(filterOf(before)),
-    });
+    await applyLimits(identity, link.name, readLimits(config), readLimits(before));
   },
 
   async stop(device, context) {

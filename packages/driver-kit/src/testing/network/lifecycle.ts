@@ -83,7 +83,7 @@ export const lifecycleTests = (options: NetworkConformanceOptions): void => {
     expect((await hostThings(directory.path)).processes).toBe('');
   });
 
-  it('[06.242] its state tells addresses, counters and interface', async () => {
+  it('its state tells addresses, counters and interface', async () => {
     await using setting = await startNetwork(options);
     const state = await setting.network.state();
     expect(state).toMatchObject({
@@ -114,7 +114,7 @@ export const lifecycleTests = (options: NetworkConformanceOptions): void => {
     }
   });
 
-  it('[06.16] a change acts on the running network', async () => {
+  it('a change acts on the running network', async () => {
     await using setting = await startNetwork(options);
     const { network, spec, config } = setting;
     const changed = { ...config, ...options.change };
