@@ -37,10 +37,9 @@ const THREADS = '16';
 let server: Server | undefined;
 let lastId = 0;
 
-const serverFile = (): string => {
-  const name = import.meta.url.endsWith('.ts') ? './attach-server.ts' : './attach-server.js';
-  return fileURLToPath(new URL(name, import.meta.url));
-};
+/** The server's program: beside this one, as source or built. */
+const fromSource = import.meta.url.endsWith('.ts');
+const serverFile = fileURLToPath(new URL(`./attach-server.${fromSource ? 'ts' : 'js'}`, import.meta.url));
 
 /** With nothing under way the server keeps no event loop alive. */
 const rest = (child: ChildProcess): void => {
@@ -54,8 +53,9 @@ const keepAlive = (child: ChildProcess): void => {
 };
 
 const startServer = (): Server => {
-  const child = fork(serverFile(), {
+  const child = fork(serverFile, {
     cwd: '/',
+    execArgv: fromSource ? ['--conditions=lxd-ts-source'] : [],
     // Not ended by a Ctrl-C that was meant for the driver's process.
     detached: true,
     env: { PATH: process.env.PATH, UV_THREADPOOL_SIZE: THREADS },

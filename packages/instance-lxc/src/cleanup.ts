@@ -5,6 +5,7 @@ import { internal, type Machine } from '@lxd-ts/driver-kit';
 import { type Cgroup, cgroupProcesses, isErrno, isFrozen, removeCgroup, thawCgroup } from '@lxd-ts/host';
 import { allCgroups } from './cgroups.ts';
 import { type Place, placeOf } from './place.ts';
+import { unstage } from './staging.ts';
 
 const RETRY_MS = 10;
 const ATTEMPTS = 500;
@@ -49,6 +50,7 @@ export const cleanUp = async (machine: Machine): Promise<void> => {
   await Promise.all([
     ...allCgroups(place).map((cgroup) => clear(place, cgroup)),
     ...[place.startedMark, place.rebootMark, place.seccomp].map((path) => rm(path, { force: true })),
+    unstage(machine, files),
     ...files.filter((name) => name.startsWith('unix.')).map((name) => rm(join(machine.devices, name), { force: true })),
   ]);
 };

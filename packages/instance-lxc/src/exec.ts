@@ -9,6 +9,7 @@ import { findProgram } from './program.ts';
 import { pipe2 } from './syscalls.ts';
 import { openTerminal, resizeTerminal, terminalStreams } from './terminal.ts';
 
+const SIGHUP = 1;
 const SIGKILL = 9;
 const O_CLOEXEC = 0o2000000;
 
@@ -68,6 +69,10 @@ const onTerminal = async (
   try {
     const { pid, signal, exit } = await attachCommand({ ...request, streams: [slave, slave, slave] });
     const { input, output } = terminalStreams(master);
+    // The kernel hangs up on whoever has the terminal, but the command may not have taken it yet.
+    input.once('close', (failed: boolean) => {
+      if (!failed) signal(SIGHUP);
+    });
     const resize = (width: number, height: number) => {
       if (!input.destroyed) resizeTerminal(master, { width, height });
     };

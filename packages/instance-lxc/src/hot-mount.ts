@@ -6,6 +6,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { dirname } from 'node:path/posix';
 import { attach, cloneTree, isErrno, mountInfo, openProcessRoot, type Root, setMountAttributes } from '@lxd-ts/host';
+import { asOwner } from './as-owner.ts';
 import { enterMountNamespace, fchdir, unmountAt } from './syscalls.ts';
 
 const O_PATH = 0o10000000;
@@ -49,13 +50,11 @@ const inMountNamespace = <T>(initPid: number, action: () => T): T => {
 
 const makeMountPoint = async (root: Root, { target, directory, uid, gid }: HotMount): Promise<void> => {
   if (root.exists(target)) return;
-  if (directory) {
-    root.mkdirAll(target, { uid, gid });
-    return;
-  }
-  root.mkdirAll(dirname(target), { uid, gid });
-  const file = await root.create(target, { uid, gid, mode: 0o600 });
-  await file.close();
+  const file = asOwner(uid, gid, () => {
+    root.mkdirAll(directory ? target : dirname(target), { uid, gid });
+    return directory ? undefined : root.create(target, { uid, gid, mode: 0o600 });
+  });
+  await (await file)?.close();
 };
 
 const prepare = (mount: HotMount): number => {

@@ -3,7 +3,9 @@
  * the pid of init, and how to learn that the container is gone. The messages are those that lxc-info(1) and lxc-wait(1)
  * of liblxc 5.0 exchange: a header of 16 bytes (command or result, length of what follows, a value), native byte order.
  */
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { openProcess, processStat } from '@lxd-ts/host';
 
 const GET_CONSOLE = 0;
 const GET_INIT_PID = 4;
@@ -71,16 +73,21 @@ export const connectMonitor = async (address: string): Promise<MonitorConnection
   asking?.on('error', () => asking.destroy());
   watching?.on('error', () => watching.destroy());
   const initPid = asking && (await askInitPid(asking));
+  const monitorPid = initPid === undefined ? undefined : processStat(initPid)?.parent;
+  const monitor = monitorPid === undefined ? undefined : openProcess(monitorPid);
   // The monitor closes a connection once it has answered: the one that is watched never asks.
   asking?.destroy();
-  if (!watching || initPid === undefined) {
+  if (!watching || initPid === undefined || !monitor) {
     watching?.destroy();
+    monitor?.[Symbol.dispose]();
     return undefined;
   }
-  const gone = new Promise<void>((resolve) => {
-    if (watching.closed) resolve();
-    else watching.once('close', () => resolve());
-  });
+  const gone = (async () => {
+    using process_ = monitor;
+    if (!watching.closed) await once(watching, 'close');
+    // The monitor hangs up when its container has ended, a little before its own end.
+    await process_.exited();
+  })();
   // Data never comes, but only a flowing stream notices its end.
   watching.resume();
   watching.unref();

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import {
   type Attachment,
   type Config,
@@ -21,8 +21,12 @@ import { limitSettings } from './limits.ts';
 import { connectMonitor, type MonitorConnection } from './monitor.ts';
 import { type Place, placeOf, toolOptions } from './place.ts';
 import { makeRootDirectories } from './root-directories.ts';
+import { stageMounts, unstage } from './staging.ts';
 
 const LOG_LINES = 10;
+
+/** The parts of liblxc that only repeat that something has failed. */
+const repeaters = new Set(['lxc_start', 'lxccontainer', 'sync']);
 
 /** The last lines of liblxc's log that tell of an error, without time stamps and source positions. */
 const logTail = async (place: Place): Promise<string> => {
@@ -33,11 +37,14 @@ const logTail = async (place: Place): Promise<string> => {
     if (isErrno(error, 'ENOENT')) return '';
     throw error;
   }
-  return text
-    .split('\n')
-    .filter((line) => / (ERROR|CRIT|ALERT|FATAL) /.test(line))
+  const errors = text.split('\n').flatMap((line) => {
+    const [, part, message] = /\s(?:ERROR|CRIT|ALERT|FATAL)\s+(\S+) - \S+ - (.*)$/.exec(line) ?? [];
+    return part === undefined || message === undefined ? [] : [{ part, message }];
+  });
+  const causes = errors.filter(({ part }) => !repeaters.has(part));
+  return (causes.length > 0 ? causes : errors)
     .slice(-LOG_LINES)
-    .map((line) => line.replace(/^.*? (ERROR|CRIT|ALERT|FATAL) +\S+ - \S+ - /, ''))
+    .map(({ message }) => message)
     .join('; ');
 };
 
@@ -119,14 +126,16 @@ export const startContainer = async (
   await mkdir(place.lxcPath, { recursive: true });
   await cleanUp(machine);
   undo.add(`clean up after instance "${machine.name}"`, () => cleanUp(machine));
+  const staged = await stageMounts(machine, attachments);
   await Promise.all([
     keepOldLog(place.log),
     rm(place.consoleLog, { force: true }),
     Promise.resolve().then(() => makeRootDirectories(machine)),
-    writeConfiguration(machine, place, attachments),
+    writeConfiguration(machine, place, staged),
     ...attachments.filter((attachment) => attachment.kind === 'node').map((node) => makeNode(machine, node)),
   ]);
   const monitor = await launch(machine, place);
+  await unstage(machine, await readdir(machine.devices));
   if (work.signal?.aborted) {
     process.kill(monitor.initPid, 'SIGKILL');
     await monitor.gone;

@@ -158,3 +158,34 @@ export const enterMountNamespace = (fd: number): void => {
 
 /** Detaches what is mounted at a path. */
 export const unmountAt = (path: string): number => umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
+
+/** _LINUX_CAPABILITY_VERSION_3 of linux/capability.h: two words each of effective, permitted and inheritable bits. */
+const CAPABILITY_VERSION = 0x20080522;
+const capget = bind<[header: Uint8Array, data: Uint8Array]>('int capget(void *header, void *data)');
+const capset = bind<[header: Uint8Array, data: Uint8Array]>('int capset(void *header, const void *data)');
+const setfsuid = libc.func('int setfsuid(unsigned int uid)');
+const setfsgid = libc.func('int setfsgid(unsigned int gid)');
+
+const capabilityHeader = (): Buffer => {
+  const header = Buffer.alloc(8);
+  header.writeUInt32LE(CAPABILITY_VERSION, 0);
+  return header;
+};
+
+/** The calling thread's capability sets, capget(2). */
+export const capabilities = (): Buffer => {
+  const data = Buffer.alloc(24);
+  capget(capabilityHeader(), data);
+  return data;
+};
+
+/** Sets the calling thread's capability sets to those that `capabilities` gave. */
+export const setCapabilities = (data: Uint8Array): void => {
+  capset(capabilityHeader(), data);
+};
+
+/** Sets the ids by which the calling thread makes and opens files, setfsuid(2). */
+export const setFsIds = (uid: number, gid: number): void => {
+  setfsgid(gid);
+  setfsuid(uid);
+};
