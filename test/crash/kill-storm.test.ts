@@ -1,0 +1,144 @@
+/** The daemon is killed at random moments of everything that makes or removes instances; nothing may be lost or left. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
+import { lxc } from '../support/instance.ts';
+import type { Lxd } from '../support/lxd.ts';
+import { startInitialised } from '../support/preseed.ts';
+import { underTest } from '../support/programs.ts';
+import { call } from '../support/rest.ts';
+import { eventually } from '../support/wait.ts';
+import { orphans } from './orphans.ts';
+
+const rounds = Number(process.env.LXD_TS_TEST_KILLS ?? 200);
+/** The seed makes the moments of a failed run come back: LXD_TS_TEST_SEED. */
+const seed = Number(process.env.LXD_TS_TEST_SEED ?? Date.now() % 1_000_000);
+
+/** Random numbers from 0 to 1 that follow from the seed (mulberry32). */
+const randomFrom = (state: number) => () => {
+  state = (state + 0x6d2b79f5) | 0;
+  let t = Math.imul(state ^ (state >>> 15), 1 | state);
+  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+};
+
+let lxd: Lxd;
+let backup: Buffer;
+beforeAll(async () => {
+  lxd = await startInitialised(underTest);
+  await lxc(lxd, 'init', 'busybox', 'base');
+  await lxc(lxd, 'snapshot', 'base', 'first');
+  await lxc(lxd, 'init', 'busybox', 'packed');
+  await lxc(lxd, 'export', 'packed', join(lxd.scratch.folder, 'packed.tar.gz'));
+  await lxc(lxd, 'delete', 'packed');
+  backup = readFileSync(join(lxd.scratch.folder, 'packed.tar.gz'));
+});
+afterAll(() => lxd[Symbol.asyncDispose]());
+
+/** What an action leaves when it was acknowledged: the instance or snapshot is there, or gone. */
+interface Action {
+  readonly what: string;
+  readonly run: () => Promise<unknown>;
+  readonly makes?: string;
+  readonly removes?: string;
+}
+
+const actions = (n: number, existing: readonly string[], random: () => number): Action => {
+  const name = `k${n}`;
+  const victim = existing[Math.floor(random() * existing.length)];
+  const all: Action[] = [
+    {
+      what: 'create',
+      makes: name,
+      run: () => lxd.api('POST', '/1.0/instances', { name, source: { type: 'image', alias: 'busybox' } }),
+    },
+    {
+      what: 'copy',
+      makes: name,
+      run: () =>
+        lxd.api('POST', '/1.0/instances', { name, profiles: ['default'], source: { type: 'copy', source: 'base' } }),
+    },
+    {
+      what: 'snapshot',
+      makes: `base/${name}`,
+      run: () => lxd.api('POST', '/1.0/instances/base/snapshots', { name }),
+    },
+    {
+      what: 'import',
+      makes: name,
+      run: () =>
+        call(lxd.socket, 'POST', '/1.0/instances', backup, {
+          headers: { 'content-type': 'application/octet-stream', 'X-LXD-name': name },
+        }),
+    },
+    ...(victim === undefined ? [] : [{ what: 'delete', removes: victim, run: () => lxd.api('DELETE', urlOf(victim)) }]),
+  ];
+  return all[Math.floor(random() * all.length)] ?? { what: 'nothing', run: async () => undefined };
+};
+
+const urlOf = (name: string): string => `/1.0/instances/${name.replace('/', '/snapshots/')}`;
+
+const exists = (name: string): Promise<boolean> =>
+  lxd.api('GET', urlOf(name)).then(
+    () => true,
+    () => false,
+  );
+
+test(`killed ${rounds} times, the daemon keeps what it acknowledged and leaves nothing half done (seed ${seed})`, {
+  timeout: rounds * 6000,
+}, async () => {
+  const random = randomFrom(seed);
+  expect(await orphans(lxd)).toEqual([]);
+  const existing: string[] = [];
+  const faults: string[] = [];
+  for (let n = 0; n < rounds; n++) {
+    const action = actions(n, existing, random);
+    const delay = random() * random() * 150;
+    const ended = action.run().then(
+      () => true,
+      () => false,
+    );
+    const acknowledged = await Promise.race([ended, sleep(delay).then(() => false)]);
+    await lxd.kill();
+    await ended;
+    await lxd.start();
+
+    const where = `round ${n}, ${action.what} killed after ${delay.toFixed(1)} ms`;
+    if (action.makes !== undefined) {
+      const there = await exists(action.makes);
+      if (acknowledged && !there) faults.push(`${where}: ${action.makes} was acknowledged and is lost`);
+      if (there) existing.push(action.makes);
+    }
+    if (action.removes !== undefined) {
+      const there = await exists(action.removes);
+      if (acknowledged && there) faults.push(`${where}: ${action.removes} was removed and is back`);
+      if (!there) existing.splice(existing.indexOf(action.removes), 1);
+    }
+    // What a start finds half done may be cleaned up after the daemon is ready.
+    const left = await eventually(
+      () => orphans(lxd),
+      (found) => found.length === 0,
+      5000,
+    ).catch(() => orphans(lxd));
+    faults.push(...left.map((one) => `${where}: ${one}`));
+    if (faults.length > 10) break;
+  }
+  expect(faults).toEqual([]);
+
+  for (const name of existing.filter((one) => !one.startsWith('base/'))) await lxd.api('DELETE', urlOf(name));
+  await lxd.api('DELETE', '/1.0/instances/base');
+  expect(await orphans(lxd)).toEqual([]);
+});
+
+test('instances that ran while the daemon was killed run on and are found again', async () => {
+  await lxc(lxd, 'launch', 'busybox', 'runner');
+  const { pid } = z.looseObject({ pid: z.number() }).parse(await lxd.api('GET', '/1.0/instances/runner/state'));
+  await lxd.kill();
+  expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).toContain('init');
+  await lxd.start();
+  expect(await lxd.api('GET', '/1.0/instances/runner/state')).toMatchObject({ status: 'Running', pid });
+  await lxc(lxd, 'exec', 'runner', '--', 'true');
+  await lxc(lxd, 'delete', '--force', 'runner');
+});
