@@ -19,6 +19,7 @@ import { createCertificateService } from './certificates/service.ts';
 import { createCertificateStore } from './certificates/store.ts';
 import { loadTrust } from './certificates/trust.ts';
 import { createDirectories, type Directories } from './core/directories.ts';
+import { every } from './core/every.ts';
 import { readHostFacts } from './core/host-facts.ts';
 import { createLocks } from './core/locks.ts';
 import { deviceDrivers } from './devices/index.ts';
@@ -35,12 +36,15 @@ import { type Listener, listenUnix } from './http/server.ts';
 import { imageRoutes } from './images/routes.ts';
 import { createImageService } from './images/service.ts';
 import { createImageStore } from './images/store.ts';
+import { consoleRoutes } from './instances/console-routes.ts';
 import { createCreation } from './instances/create.ts';
 import { execRoutes } from './instances/exec-routes.ts';
 import { fileRoutes } from './instances/file-routes.ts';
 import { openFiles } from './instances/files.ts';
 import { expand, handleOf, type Instance, rootDisk } from './instances/instance.ts';
 import { createLifecycle } from './instances/lifecycle.ts';
+import { expireLogs } from './instances/logs.ts';
+import { logRoutes } from './instances/logs-routes.ts';
 import { instanceRoutes } from './instances/routes.ts';
 import { createRuns } from './instances/running.ts';
 import { createInstanceService } from './instances/service.ts';
@@ -72,6 +76,8 @@ import { createWarningStore } from './warnings/store.ts';
 
 /** The drivers this daemon comes with. Plug-ins add theirs. */
 const ownDrivers: readonly Driver[] = [dir, btrfs, bridge, lxc, bridgedNic, p2pNic, ...deviceDrivers];
+
+const hour = 60 * 60 * 1000;
 
 export interface DaemonOptions {
   readonly directories: Directories;
@@ -336,6 +342,8 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     return openFiles(join(volume.path, 'rootfs'), undefined, () => Promise.resolve(volume[Symbol.asyncDispose]()));
   });
   execRoutes(router, instances, operations, events, directories.logs);
+  consoleRoutes(router, instances, operations, events, directories.logs);
+  logRoutes(router, instances, events, directories.logs);
 
   const listeners: Listener[] = [];
   const all = (): Promise<readonly Instance[]> => instanceStore.list();
@@ -364,12 +372,19 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
   await https.open();
   log.info({ socket: directories.socket }, 'Ready');
   const background = lifecycle.autostart(await all());
+  const expiry = every(
+    hour,
+    'remove old logs',
+    async () => expireLogs(directories.logs, new Set((await all()).map(handleOf))),
+    log,
+  );
 
   const drain = (): Promise<void> => operations.drain(Number(settings.get('core.shutdown_timeout') ?? 5) * 60_000);
   const close = async (): Promise<void> => {
     await Promise.all([...listeners, https, guestApi].map((listener) => listener[Symbol.asyncDispose]()));
     await drain();
     await background;
+    await expiry[Symbol.asyncDispose]();
     await Promise.all([local.close(), global.close()]);
   };
 

@@ -22,7 +22,7 @@ export const pipeToSocket = async (from: Readable, socket: WebSocket): Promise<v
   socket.close();
 };
 
-/** Writes binary frames into a stream; an empty text frame, or the end of the socket, ends it. */
+/** Writes binary frames into a stream; an empty text frame, or the end of the socket, ends it. Resumes a paused socket. */
 export const pipeFromSocket = (socket: WebSocket, to: Writable): void => {
   to.on('error', () => socket.resume());
   socket.on('message', (data, isBinary) => {
@@ -36,4 +36,5 @@ export const pipeFromSocket = (socket: WebSocket, to: Writable): void => {
     }
   });
   socket.on('close', () => to.end());
+  socket.resume();
 };

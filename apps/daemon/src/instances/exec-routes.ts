@@ -1,5 +1,4 @@
-import { join } from 'node:path';
-import { instanceExecPost, instanceUrl } from '@lxd-ts/api';
+import { instanceExecPost, instanceUrl, resourceUrl } from '@lxd-ts/api';
 import { badRequest } from '@lxd-ts/driver-kit';
 import type { Events } from '../events/bus.ts';
 import { accepted } from '../http/reply.ts';
@@ -7,6 +6,7 @@ import { json, param } from '../http/request.ts';
 import type { Router } from '../http/router.ts';
 import type { Operations } from '../operations/registry.ts';
 import { execOperation } from './exec.ts';
+import { outputDirectory } from './logs.ts';
 import { logDirectory } from './render.ts';
 import type { InstanceService } from './service.ts';
 import { instanceResources, instanceTrees } from './trees.ts';
@@ -25,8 +25,9 @@ export const execRoutes = (
       const run = instances.runOf(instance);
       if (!run) throw badRequest('Instance is not running');
       const record = {
-        directory: join(logDirectory(logs, instance), 'exec-output'),
-        url: (file: string) => `/1.0/${root}/${instance.name}/logs/exec-output/${file}`,
+        directory: outputDirectory(logDirectory(logs, instance)),
+        url: (file: string) =>
+          resourceUrl([root, instance.name, 'logs', 'exec-output', file], { project: instance.project }),
       };
       const operation = operations.create({
         ...execOperation(run, instance.expanded.config, body, record),

@@ -1,48 +1,56 @@
 import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { finished } from 'node:stream/promises';
-import { type InstanceExecControl, type InstanceExecPost, instanceExecControl } from '@lxd-ts/api';
-import { badRequest, type Config, type ExecRequest, type ExecSession } from '@lxd-ts/driver-kit';
-import type { WebSocket } from 'ws';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { InstanceExecPost } from '@lxd-ts/api';
+import { badRequest, type Config, type ExecRequest } from '@lxd-ts/driver-kit';
+import { openProcessRoot } from '@lxd-ts/host';
 import { pipeFromSocket, pipeToSocket } from '../http/socket-streams.ts';
 import { type Operation, OperationSockets, type OperationSpec } from '../operations/operation.ts';
+import { obeyControl, terminalSide } from './control-stream.ts';
 import type { Run } from './running.ts';
 
-const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** Where programs are, as far as a directory beside them is in the instance (spec 09 EXE-06). */
+const places: readonly { readonly path: string; readonly if?: string }[] = [
+  ...['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'].map((path) => ({ path })),
+  { path: '/snap/bin', if: '/snap' },
+  { path: '/run/current-system/sw/bin', if: '/run/current-system' },
+];
 
-/** Environment of a command (spec 03.386–387): defaults, then the instance's, then the request's. */
-export const execEnvironment = (config: Config, requested: Config, uid: number): Record<string, string> => {
+/** The search path inside an instance. */
+const pathInside = (pid: number): string => {
+  using root = openProcessRoot(pid);
+  return places
+    .filter((place) => place.if === undefined || root.exists(place.if))
+    .map((place) => place.path)
+    .join(':');
+};
+
+/**
+ * Environment of a command (spec 03.386–387): defaults, then the instance's, then the request's.
+ *
+ * @param config - the instance's, expanded
+ * @param path - the default of `PATH`
+ */
+export const execEnvironment = (
+  config: Config,
+  requested: Config,
+  uid: number,
+  path: string,
+): Record<string, string> => {
   const own = Object.fromEntries(
     Object.entries(config).flatMap(([key, value]) =>
       key.startsWith('environment.') ? [[key.slice('environment.'.length), value]] : [],
     ),
   );
   return {
-    PATH: `${path}:/snap/bin`,
+    PATH: path,
     LANG: 'C.UTF-8',
     ...(uid === 0 ? { HOME: '/root', USER: 'root' } : {}),
     ...own,
     ...requested,
   };
-};
-
-/** Obeys the messages of the control stream (spec 09 EXE-05); what is not understood is ignored, as LXD does. */
-const obey = (socket: WebSocket, session: ExecSession): void => {
-  socket.on('message', (data) => {
-    const message = parseControl(String(data));
-    if (message?.command === 'window-resize') session.resize(Number(message.args.width), Number(message.args.height));
-    else if (message?.command === 'signal') session.signal(message.signal);
-  });
-};
-
-const parseControl = (text: string): InstanceExecControl | undefined => {
-  try {
-    return instanceExecControl.safeParse(JSON.parse(text)).data;
-  } catch {
-    // Not JSON: a client that says something else on this stream has nothing to tell us.
-    return undefined;
-  }
 };
 
 /** Where a command's recorded output goes, and the URLs under which it can be read. */
@@ -53,6 +61,26 @@ export interface OutputRecord {
 
 /** The default size of a terminal whose client gave none. */
 const defaultTerminal = { width: 80, height: 25 };
+
+/** The largest id: the one above it means "none" to the kernel. */
+const largestId = 0xffff_fffe;
+
+/** Refuses what no command can be given. @throws LxdError bad-request naming the field */
+const checkTexts = ({ command, cwd, environment, user, group }: InstanceExecPost): void => {
+  const refuse = (field: string): never => {
+    throw badRequest(`Field "${field}" holds a NUL character`);
+  };
+  if (command.some((word) => word.includes('\0'))) refuse('command');
+  if (cwd.includes('\0')) refuse('cwd');
+  for (const [name, value] of Object.entries(environment)) {
+    if (name === '' || name.includes('=') || name.includes('\0'))
+      throw badRequest(`Field "environment" has a variable named "${name}": names have no "=" and are not empty`);
+    if (value.includes('\0')) refuse('environment');
+  }
+  for (const [field, id] of Object.entries({ user, group })) {
+    if (id < 0 || id > largestId) throw badRequest(`Field "${field}" is ${id}: it must be from 0 to ${largestId}`);
+  }
+};
 
 /**
  * What runs a command in an instance: the operation's specification, without what the route adds.
@@ -68,14 +96,20 @@ export const execOperation = (
   const [program, ...args] = body.command;
   if (program === undefined) throw badRequest('Field "command" is missing: give the program and its arguments');
   if (run.frozen) throw badRequest('Instance is frozen');
+  checkTexts(body);
   const request: ExecRequest = {
     command: [program, ...args],
-    environment: execEnvironment(config, body.environment, body.user),
+    environment: execEnvironment(config, body.environment, body.user, pathInside(run.running.pid)),
     cwd: body.cwd || '/root',
     uid: body.user,
     gid: body.group,
     ...(body.interactive
-      ? { terminal: { width: body.width || defaultTerminal.width, height: body.height || defaultTerminal.height } }
+      ? {
+          terminal: {
+            width: terminalSide(body.width, defaultTerminal.width),
+            height: terminalSide(body.height, defaultTerminal.height),
+          },
+        }
       : {}),
   };
   const metadata = { command: body.command, environment: request.environment, interactive: body.interactive };
@@ -104,25 +138,25 @@ const withSockets = async (
   sockets: OperationSockets,
   names: readonly string[],
 ) => {
-  const [first, output, errors] = await Promise.all(names.map((name) => sockets.connected(name)));
+  const streams = await sockets.held(names, operation.signal);
+  const [first, output, errors] = streams;
   if (!first) throw new Error('An exec operation has at least one stream');
   const session = await run.running.exec(request, { signal: operation.signal });
   void sockets.connected('control').then((socket) => {
-    obey(socket, session);
+    obeyControl(socket, session);
     socket.on('close', () => {
       // The client is gone: so is whoever wanted the command.
       if (!operation.isFinal) session.signal(9);
     });
-    void operation.finished.then(() => socket.close());
   });
 
   const outputs = [pipeToSocket(session.stdout, output ?? first)];
   if (session.stderr && errors) outputs.push(pipeToSocket(session.stderr, errors));
   pipeFromSocket(first, session.stdin);
   if (!output) first.on('close', () => session.stdin.end());
+  for (const socket of streams) socket.resume();
   const status = await session.exit;
   await Promise.all(outputs);
-  if (output) first.close();
   return { return: status };
 };
 
@@ -141,11 +175,10 @@ const withoutSockets = async (
   }
   await mkdir(record.directory, { recursive: true, mode: 0o700 });
   const files = { '1': `exec_${operation.id}.stdout`, '2': `exec_${operation.id}.stderr` };
-  const sinks = [session.stdout.pipe(createWriteStream(join(record.directory, files['1']), { mode: 0o600 }))];
-  if (session.stderr)
-    sinks.push(session.stderr.pipe(createWriteStream(join(record.directory, files['2']), { mode: 0o600 })));
-  const status = await session.exit;
-  await Promise.all(sinks.map((sink) => finished(sink)));
+  const save = (from: Readable, file: string): Promise<void> =>
+    pipeline(from, createWriteStream(join(record.directory, file), { mode: 0o600 }));
+  const saved = [save(session.stdout, files['1']), ...(session.stderr ? [save(session.stderr, files['2'])] : [])];
+  const [status] = await Promise.all([session.exit, ...saved]);
   return {
     return: status,
     output: { '1': record.url(files['1']), ...(session.stderr ? { '2': record.url(files['2']) } : {}) },

@@ -50,16 +50,17 @@ export interface RenderedOperation {
   readonly location: string;
 }
 
+/** A client has this long to connect the streams of an operation. */
+const connectMs = 30_000;
+
 /**
  * The WebSockets that an operation waits for: one secret for each named stream, handed to the client in
- * `metadata.fds`; the client connects to `…/websocket?secret=`.
+ * `metadata.fds`; the client connects to `…/websocket?secret=`. A connected socket is paused until somebody listens to it.
  */
 export class OperationSockets {
-  readonly #waiting = new Map<
-    string,
-    { name: string; resolve: (socket: WebSocket) => void; repeat?: (socket: WebSocket) => void }
-  >();
+  readonly #waiting = new Map<string, (socket: WebSocket) => void>();
   readonly #promises = new Map<string, Promise<WebSocket>>();
+  readonly #connected: WebSocket[] = [];
   readonly secrets: Readonly<Record<string, string>>;
 
   /** @param names - the streams, such as `0`, `control` */
@@ -68,16 +69,45 @@ export class OperationSockets {
     for (const name of names) {
       const secret = randomBytes(32).toString('hex');
       secrets[name] = secret;
-      this.#promises.set(name, new Promise((resolve) => this.#waiting.set(secret, { name, resolve })));
+      this.#promises.set(name, new Promise((resolve) => this.#waiting.set(secret, resolve)));
     }
     this.secrets = secrets;
   }
 
-  /** Resolves when the client has connected that stream. */
-  connected(name: string): Promise<WebSocket> {
+  #promise(name: string): Promise<WebSocket> {
     const promise = this.#promises.get(name);
     if (!promise) throw new Error(`No stream named ${name}`);
     return promise;
+  }
+
+  /** Resolves when the client has connected that stream, and lets its messages come once the caller has had its turn to listen. */
+  async connected(name: string): Promise<WebSocket> {
+    const socket = await this.#promise(name);
+    setImmediate(() => socket.resume());
+    return socket;
+  }
+
+  /**
+   * Resolves when the client has connected all these streams. They stay paused, so that nothing is lost, until the caller
+   * calls `resume`.
+   *
+   * @throws LxdError bad-request when that takes longer than 30 s; the signal's reason
+   */
+  async held(names: readonly string[], signal: AbortSignal): Promise<WebSocket[]> {
+    const given = Promise.withResolvers<never>();
+    const timer = setTimeout(
+      () => given.reject(badRequest('Timed out waiting for the client to connect the streams of the operation')),
+      connectMs,
+    );
+    const abort = (): void => given.reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      signal.throwIfAborted();
+      return await Promise.race([Promise.all(names.map((name) => this.#promise(name))), given.promise]);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', abort);
+    }
   }
 
   /** Whether `secret` opens one of the streams. */
@@ -87,10 +117,21 @@ export class OperationSockets {
 
   /** Hands over a connected socket. Each secret works once. @throws LxdError forbidden */
   connect(secret: string, socket: WebSocket): void {
-    const entry = this.#waiting.get(secret);
-    if (!entry) throw forbidden('Unknown or used secret for this operation');
+    const resolve = this.#waiting.get(secret);
+    if (!resolve) throw forbidden('Unknown or used secret for this operation');
     this.#waiting.delete(secret);
-    entry.resolve(socket);
+    this.#connected.push(socket);
+    socket.pause();
+    resolve(socket);
+  }
+
+  /** The operation is over: closes what is open, and the secrets are worth nothing any more. */
+  close(): void {
+    this.#waiting.clear();
+    for (const socket of this.#connected) {
+      socket.resume();
+      socket.close();
+    }
   }
 }
 
@@ -214,6 +255,7 @@ export class Operation {
   #finish(status: OperationStatus): void {
     this.#status = status;
     this.#touch();
+    this.spec.sockets?.close();
     this.#finished.resolve();
   }
 }
