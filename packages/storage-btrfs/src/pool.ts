@@ -38,7 +38,7 @@ import { subvolumeInfo } from './ioctl.ts';
 import { mountOptions } from './mount-source.ts';
 import { turnOffCopyOnWrite } from './no-copy-on-write.ts';
 import { quotasOf } from './quota.ts';
-import { deleteSource, loopFile } from './source.ts';
+import { deleteSource, loopFile, sourceKind } from './source.ts';
 import { deleteTree, isSubvolume, makeSubvolume, snapshotTree } from './subvolumes.ts';
 import { receiveTree, sendTree } from './transfer.ts';
 
@@ -78,6 +78,16 @@ export const openPool = async (spec: PoolSpec, source: string): Promise<StorageP
     await run(['btrfs', '--quiet', 'filesystem', 'resize', 'max', root], { debianPackage: 'btrfs-progs' });
   };
 
+  /** Unmounts the pool for good. */
+  const leave = async (): Promise<void> => {
+    try {
+      await unmount(root);
+    } catch (error) {
+      throw isErrno(error, 'EBUSY') ? conflict(`Storage pool "${spec.name}" is in use`, { cause: error }) : error;
+    }
+    await rmdir(root);
+  };
+
   return {
     name: spec.name,
     path: root,
@@ -99,12 +109,12 @@ export const openPool = async (spec: PoolSpec, source: string): Promise<StorageP
     async delete() {
       const mounts = mountsBelow(root).filter(({ target }) => target !== root);
       if (mounts[0]) throw conflict(`Storage pool "${spec.name}" is in use: "${mounts[0].target}" is mounted`);
-      if (!(await exists(root))) return;
-      await clearIncomplete(root, remove);
-      await removePoolDirectories(root);
-      if (source !== root) {
-        await unmount(root);
-        await rmdir(root);
+      if (await exists(root)) {
+        if ((await sourceKind(source)) === 'subvolume') {
+          await clearIncomplete(root, remove);
+          await removePoolDirectories(root);
+        }
+        if (source !== root) await leave();
       }
       await deleteSource(spec, source);
     },

@@ -7,14 +7,15 @@
  * storageConformance({ driver: overlay, pools: [{ title: 'in the default location' }] });
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { diskUsage } from '@lxd-ts/host';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PoolSpec, StoragePool } from '../storage/contract.ts';
 import { type TestContext, testContext } from './context.ts';
 import { copyTests } from './storage/copies.ts';
 import { diskTests } from './storage/disks.ts';
-import { discard, fileFill, inSnapshot, listed, readIn } from './storage/helpers.ts';
+import { discard, fileFill, inSnapshot, listed, mounted, readIn } from './storage/helpers.ts';
 import { limitTests } from './storage/limits.ts';
 import { poolTests } from './storage/pools.ts';
 import { snapshotTests } from './storage/snapshots.ts';
@@ -91,6 +92,24 @@ const describeForm = (options: StorageConformanceOptions, form: PoolForm): void 
   });
 };
 
+/** Copies a volume that takes more than half of the pool, which either shares its blocks or has no room. */
+const copyWithoutRoom = async (pool: StoragePool): Promise<void> => {
+  const [volume, copy] = [newVolume(), newVolume()];
+  const { available } = await diskUsage(pool.path);
+  const content = randomBytes(Math.floor(available * 0.6));
+  await pool.createVolume(volume, fileFill('half', content));
+  try {
+    await pool.copyVolume(copy, volume, []);
+    expect(await mounted(pool, copy, async (path) => content.equals(await readFile(join(path, 'half'))))).toBe(true);
+    await discard(pool, copy);
+  } catch (error) {
+    expect(String(error)).toMatch(/No space left|ENOSPC/);
+    expect(await pool.hasVolume(copy)).toBe(false);
+  }
+  expect(await mounted(pool, volume, async (path) => content.equals(await readFile(join(path, 'half'))))).toBe(true);
+  await discard(pool, volume);
+};
+
 const describeTiny = (options: StorageConformanceOptions): void => {
   const { tiny, driver } = options;
   if (!tiny) return;
@@ -99,6 +118,7 @@ const describeTiny = (options: StorageConformanceOptions): void => {
     const { pool } = await makePool(options, tiny, context, 'tiny');
     const volume = newVolume();
     await pool.createVolume(volume, fileFill('f', 'here'));
+    await copyWithoutRoom(pool);
     const large = newVolume();
     await expect(
       pool.createVolume(large, async (mount, work) => {
@@ -111,6 +131,7 @@ const describeTiny = (options: StorageConformanceOptions): void => {
     expect(await readIn(pool, volume, 'f')).toBe('here');
     await pool.createSnapshot(inSnapshot(volume, 's0'));
     await discard(pool, volume, 's0');
+    expect(await listed(pool)).toEqual([]);
     await pool.delete();
   });
 };
