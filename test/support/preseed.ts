@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { busyboxImage } from '@lxd-ts/tooling/images/busybox';
+import { z } from 'zod';
 import { type Lxd, type Programs, startLxd } from './lxd.ts';
 
 /** The address of the bridge that `preseed` makes. */
@@ -25,12 +27,16 @@ export const preseed = {
   ],
 };
 
+const imported = z.looseObject({ fingerprint: z.string() });
+
 /** Sets a fresh LXD up: pool, bridge, default profile, and the small image as `busybox`. */
 export const initialise = async (lxd: Lxd): Promise<void> => {
   // JSON is YAML.
   await lxd.admin(['init', '--preseed'], { input: JSON.stringify(preseed) });
-  const imported = await lxd.lxc(['image', 'import', busyboxImage().unified, '--alias', 'busybox']);
-  if (imported.code !== 0) throw new Error(`The image could not be imported: ${imported.stderr}`);
+  const headers = { 'content-type': 'application/octet-stream', 'X-LXD-filename': 'busybox.tar.gz' };
+  const image = await lxd.api('POST', '/1.0/images', readFileSync(busyboxImage().unified), { headers });
+  const target = imported.parse(image).fingerprint;
+  await lxd.api('POST', '/1.0/images/aliases', { name: 'busybox', target });
 };
 
 /** Starts an LXD and sets it up. */

@@ -9,5 +9,13 @@ export const ours: Programs = { name: 'lxd-ts', lxd: [join(bin, 'lxd')], lxc: [j
 /** Debian's LXD 5.0.2 with its client. */
 export const real: Programs = { name: 'LXD 5.0.2', lxd: ['/usr/bin/lxd'], lxc: ['/usr/bin/lxc'] };
 
-/** The system that whole-system tests run against: ours, or with LXD_TS_TEST_SYSTEM=real the real LXD, to prove the tests. */
-export const underTest: Programs = process.env.LXD_TS_TEST_SYSTEM === 'real' ? real : ours;
+/**
+ * The system that whole-system tests run against: ours. To prove a test, LXD_TS_TEST_SYSTEM=real takes the real LXD;
+ * LXD_TS_TEST_CLIENT=real takes Debian's client with our daemon.
+ */
+export const underTest: Programs =
+  process.env.LXD_TS_TEST_SYSTEM === 'real'
+    ? real
+    : process.env.LXD_TS_TEST_CLIENT === 'real'
+      ? { ...ours, lxc: real.lxc }
+      : ours;
