@@ -10,3 +10,7 @@ export * from './operations.ts';
 export { createTransport, type RawReply, type Transport, tlsOptions } from './transport.ts';
 export { apiPath, type Query } from './url.ts';
 export { openWebSocket, type WebSocket } from './websocket.ts';
+export * from './migration.ts';
+export * from './images.ts';
+export type { Part } from './multipart.ts';
+export * from './simplestreams.ts';

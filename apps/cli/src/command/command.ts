@@ -40,6 +40,10 @@ export interface Input<F extends Flags = Flags> {
   afterDash: string[];
   /** Prints how the command is used to the standard error output. */
   usage(): Promise<void>;
+  /** Prints the help to the standard output. */
+  showHelp(): Promise<void>;
+  /** Prints the help, and throws that the arguments do not fit together. */
+  wrongArguments(): Promise<never>;
 }
 
 /** A command as the dispatcher handles it, whatever its flags. */

@@ -90,17 +90,23 @@ const runLeaf = async (found: Found, leaf: Leaf, open: (flags: GlobalFlags) => P
   const flags = globals(parsed);
   const options = { all: false, subCommands: flags['sub-commands'] };
   if (flags.help) return out(await help(found, options));
+  const showHelp = async (): Promise<void> => out(await help(found, options));
+  const wrongArguments = async (): Promise<never> => {
+    await showHelp();
+    throw new UserError('Invalid number of arguments');
+  };
   const [min, max] = spec.args;
   const count = parsed.args.length;
-  if (count < min || count > max) {
-    out(await help(found, options));
-    if (count === 0) return;
-    throw new UserError('Invalid number of arguments');
-  }
+  if (count === 0 && min > 0) return showHelp();
+  if (count < min || count > max) return wrongArguments();
   const cli = await open(flags);
   const { args, given, afterDash, values } = parsed;
   const showUsage = async (): Promise<void> => err(await usage(found, options));
-  const invocation: Invocation = { cli, input: { args, given, afterDash, usage: showUsage }, values };
+  const invocation: Invocation = {
+    cli,
+    input: { args, given, afterDash, usage: showUsage, showHelp, wrongArguments },
+    values,
+  };
   try {
     await runCommand(leaf, { rawArgs: [], data: invocation });
   } finally {

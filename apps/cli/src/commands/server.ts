@@ -1,4 +1,5 @@
 import type { Client } from '@lxd-ts/client';
+import { UserError } from '../command/errors.ts';
 
 /** What `GET /1.0` tells about a server. */
 export interface Server {
@@ -9,7 +10,8 @@ export interface Server {
   auth: 'trusted' | 'untrusted';
   auth_methods: string[];
   public: boolean;
-  environment: {
+  /** Told to those it trusts only. */
+  environment?: {
     addresses: string[];
     certificate: string;
     certificate_fingerprint: string;
@@ -20,7 +22,16 @@ export interface Server {
   };
 }
 
-export const serverInfo = async (client: Client): Promise<Server> => (await client.get<Server>([])).value;
+/** What a server tells of itself. Throws UserError if it does not trust this client. */
+export const serverInfo = async (client: Client): Promise<TrustingServer> => {
+  const { value } = await client.get<Server>([]);
+  const { environment } = value;
+  if (environment === undefined) throw new UserError('not authorized');
+  return { ...value, environment };
+};
+
+/** A server as it tells those it trusts. */
+export type TrustingServer = Server & { environment: NonNullable<Server['environment']> };
 
 /** Whether a server is in a cluster; not asked when the answer does not matter. */
 export const isClustered = async (client: Client, matters = true): Promise<boolean> =>

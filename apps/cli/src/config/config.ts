@@ -29,7 +29,7 @@ export interface ClientConfig {
   existed: boolean;
 }
 
-const remoteShape: Struct = {
+export const remoteShape: Struct = {
   fields: {
     addr: 'string',
     auth_type: 'string',

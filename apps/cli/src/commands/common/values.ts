@@ -15,7 +15,7 @@ export const splitPair = (text: string): [string, string] | undefined => {
  */
 export const settings = (words: readonly string[]): Record<string, string> => {
   const [first = '', second = ''] = words;
-  const pairs: (readonly [string, string])[] =
+  const found: (readonly [string, string])[] =
     words.length === 2 && !first.includes('=')
       ? [[first, second]]
       : words.map((word) => {
@@ -23,25 +23,26 @@ export const settings = (words: readonly string[]): Record<string, string> => {
           if (pair === undefined) throw new UserError(`Invalid key=value configuration: ${word}`);
           return pair;
         });
-  return Object.fromEntries(pairs.map(([key, value]) => [key, value === '-' ? readStdin() : value]));
+  return Object.fromEntries(found.map(([key, value]) => [key, value === '-' ? readStdin() : value]));
 };
 
-/** The keys and values of a `create` command: `key=value` any number of times. */
-export const properties = (words: readonly string[]): Record<string, string> =>
+const pairs = (words: readonly string[], complaint: (word: string) => string): Record<string, string> =>
   Object.fromEntries(
     words.map((word) => {
       const pair = splitPair(word);
-      if (pair === undefined) throw new UserError(`Bad key=value pair: ${word}`);
+      if (pair === undefined) throw new UserError(complaint(word));
       return pair;
     }),
   );
+
+/** Properties of an image, as `key=value` any number of times. */
+export const properties = (words: readonly string[]): Record<string, string> =>
+  pairs(words, (word) => `Bad key=value pair: ${word}`);
+
+/** The settings of something that is created, as `key=value` any number of times. */
+export const createProperties = (words: readonly string[]): Record<string, string> =>
+  pairs(words, (word) => `Bad key/value pair: ${word}`);
 
 /** The properties of a device as written after its type. */
 export const deviceProperties = (words: readonly string[]): Record<string, string> =>
-  Object.fromEntries(
-    words.map((word) => {
-      const pair = splitPair(word);
-      if (pair === undefined) throw new UserError(`No value found in "${word}"`);
-      return pair;
-    }),
-  );
+  pairs(words, (word) => `No value found in "${word}"`);
