@@ -31,6 +31,7 @@ import { createDrivers } from './drivers/registry.ts';
 import type { Events } from './events/bus.ts';
 import { eventRoutes } from './events/routes.ts';
 import { createIdentify } from './http/caller.ts';
+import { accepted } from './http/reply.ts';
 import { createRouter } from './http/router.ts';
 import { type Listener, listenUnix } from './http/server.ts';
 import { imageRoutes } from './images/routes.ts';
@@ -48,7 +49,11 @@ import { logRoutes } from './instances/logs-routes.ts';
 import { instanceRoutes } from './instances/routes.ts';
 import { createRuns } from './instances/running.ts';
 import { createInstanceService } from './instances/service.ts';
+import { createSnapshots } from './instances/snapshots.ts';
+import { snapshotRoutes } from './instances/snapshots-routes.ts';
+import { createSnapshotStore } from './instances/snapshots-store.ts';
 import { createInstanceStore } from './instances/store.ts';
+import { instanceResources } from './instances/trees.ts';
 import { networkRoutes } from './networks/routes.ts';
 import { createNetworkService } from './networks/service.ts';
 import { createNetworkStore } from './networks/store.ts';
@@ -68,6 +73,7 @@ import { serverRoutes } from './server/routes.ts';
 import { loadSettings } from './server/settings.ts';
 import { createPoolStore } from './storage/pool-store.ts';
 import { createPools } from './storage/pools.ts';
+import { createRootSnapshots } from './storage/root-snapshots.ts';
 import { createRootVolumes } from './storage/root-volumes.ts';
 import { storageRoutes } from './storage/routes.ts';
 import { createVolumeStore } from './storage/volume-store.ts';
@@ -206,7 +212,6 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     pools,
     store: volumeStore,
     log,
-    copyAcross: () => Promise.reject(unavailable('Copying between pools is not ready')),
     imageVolume: images.poolVolume,
     backupContent: async (instance) => ({ instance }),
   });
@@ -260,6 +265,18 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
         join(directories.logs, handleOf({ ...instance, name })),
       ).catch(() => undefined);
     },
+  });
+  const snapshots = createSnapshots({
+    store: instanceStore,
+    snapshots: createSnapshotStore(global),
+    volumes: rootVolumes,
+    rootSnapshots: createRootSnapshots(pools, rootVolumes, volumeStore),
+    instances,
+    lifecycle,
+    locks,
+    events,
+    log,
+    profiles: profileParts,
   });
   const creation = createCreation({
     store: instanceStore,
@@ -331,9 +348,29 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
       const usage = await rootVolumes.usage(instance);
       return root && usage ? { [root.name]: { usage: usage.used, total: usage.total ?? 0 } } : {};
     },
-    extras: async () => ({ snapshots: null, backups: null }),
-    special: {},
+    extras: async (all) => {
+      const rendered = await snapshots.render(all);
+      return (instance) => ({ snapshots: rendered.get(instance.id) ?? null, backups: null });
+    },
+    special: {
+      restore: async (request, instance, body) => {
+        const operation = operations.create({
+          class: 'task',
+          description: 'Restoring snapshot',
+          project: request.project,
+          resources: instanceResources(instance),
+          run: async () => {
+            // `lxc` sends the name with the instance's before it.
+            const name = (body.restore ?? '').split('/').at(-1) ?? '';
+            await snapshots.restore(instance, name, body.stateful);
+            return undefined;
+          },
+        });
+        return accepted(operation);
+      },
+    },
   });
+  snapshotRoutes(router, instances, snapshots, operations);
 
   fileRoutes(router, instances, events, async (instance) => {
     const run = runs.get(instance);
@@ -350,6 +387,8 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
   await pools.openAll();
   await images.recover();
   await instances.recover();
+  await rootVolumes.recover();
+  await snapshots.recover();
   await networks.startAll();
   await lifecycle.recover(await all());
   const guestApi = await listenDevlxd({

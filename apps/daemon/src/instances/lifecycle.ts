@@ -62,6 +62,16 @@ export interface Lifecycle {
   restart(instance: Instance, options: StopOptions): Promise<void>;
   freeze(instance: Instance): Promise<void>;
   unfreeze(instance: Instance): Promise<void>;
+  /**
+   * Does something for which the instance must not run: one that runs is stopped by force and started again after, also
+   * when `work` failed. The caller holds the instance's lock. A daemon that dies on the way starts it when it comes back.
+   */
+  whileStopped(instance: Instance, work: () => Promise<void>): Promise<void>;
+  /**
+   * Does something for which no process of the instance may write: one that runs is frozen meanwhile. The caller holds the
+   * instance's lock. A daemon that dies on the way thaws it when it comes back.
+   */
+  whileFrozen<T>(instance: Instance, work: () => Promise<T>): Promise<T>;
   /** Takes up instances that run on from before a daemon restart; clears what a crash left of the others. */
   recover(instances: readonly Instance[]): Promise<void>;
   /** Starts what was running or is to start by itself, in order of priority (spec 03 §4). */
@@ -71,6 +81,9 @@ export interface Lifecycle {
   /** The map a container would start with. */
   idmapOf(instance: Instance): Promise<IdMap | undefined>;
 }
+
+/** Set while the daemon has frozen an instance for its own work. */
+const frozenKey = 'volatile.last_state.frozen';
 
 export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
   const { log, events, locks, directories, drivers, devices, store, runs } = parts;
@@ -290,6 +303,37 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
     lifecycleEvent(frozen ? 'instance-paused' : 'instance-resumed', instance);
   };
 
+  const whileStopped: Lifecycle['whileStopped'] = async (instance, work) => {
+    const run = runs.get(instance);
+    if (!run) return work();
+    run.intent = 'restart';
+    await end(instance, run, { force: true, timeout: 0 });
+    await store.setConfig(instance.id, { 'volatile.last_state.power': 'RUNNING' });
+    try {
+      await work();
+    } finally {
+      await boot(await store.get(instance.project, instance.name));
+    }
+    lifecycleEvent('instance-started', instance);
+  };
+
+  const thaw = async (instance: Instance, run: Run): Promise<void> => {
+    if (runs.get(instance)) await run.running.unfreeze();
+    await store.setConfig(instance.id, { [frozenKey]: '' });
+  };
+
+  const whileFrozen: Lifecycle['whileFrozen'] = async (instance, work) => {
+    const run = runs.get(instance);
+    if (!run || run.frozen) return work();
+    await store.setConfig(instance.id, { [frozenKey]: 'true' });
+    try {
+      await run.running.freeze();
+      return await work();
+    } finally {
+      await thaw(instance, run);
+    }
+  };
+
   const priority = (instance: Instance, key: string): number => Number(instance.expanded.config[key] ?? 0);
 
   return {
@@ -298,6 +342,8 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
     restart,
     freeze: (instance) => setFrozen(instance, true),
     unfreeze: (instance) => setFrozen(instance, false),
+    whileStopped,
+    whileFrozen,
     idmapOf,
 
     async recover(instances) {
@@ -320,12 +366,13 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
                 await loadAttachments(machine.devices),
                 current.length > 0 ? current : undefined,
               );
+              if (instance.config[frozenKey]) await thaw(instance, run);
               run.frozen = (await running.status()) === 'frozen';
               return;
             }
             await driver.cleanup(machine);
             const wasRunning = instance.config['volatile.last_state.power'] === 'RUNNING';
-            await store.setConfig(instance.id, await devices.stopAll(instance));
+            await store.setConfig(instance.id, { ...(await devices.stopAll(instance)), [frozenKey]: '' });
             if (wasRunning) log.info({ instance: instance.name }, 'The instance stopped while the daemon was away');
           } catch (error) {
             log.error({ err: error, instance: instance.name }, 'Could not take up the instance');

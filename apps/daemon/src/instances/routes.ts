@@ -30,8 +30,10 @@ export interface InstanceRouteParts {
   readonly creation: Creation;
   readonly operations: Operations;
   readonly diskUsage: DiskUsage;
-  /** Snapshots and backups of an instance on the wire, for the full form. */
-  readonly extras: (instance: Instance) => Promise<{ snapshots: unknown; backups: unknown }>;
+  /** Snapshots and backups of instances on the wire, for the full form; a constant number of queries. */
+  readonly extras: (
+    instances: readonly Instance[],
+  ) => Promise<(instance: Instance) => { snapshots: unknown; backups: unknown }>;
   /** Sources other than image and none, renames across pools, restores: rooms of their own. */
   readonly special: {
     create?: (
@@ -59,10 +61,15 @@ const actions: Readonly<Record<string, string>> = {
 export const instanceRoutes = (router: Router, parts: InstanceRouteParts): void => {
   const { instances, lifecycle, creation, operations, diskUsage } = parts;
 
-  const full = async (instance: Instance) => {
-    const run = instances.runOf(instance);
-    const { snapshots, backups } = await parts.extras(instance);
-    return { ...renderInstance(instance, run), backups, state: await renderState(instance, run, diskUsage), snapshots };
+  const full = async (wanted: readonly Instance[]) => {
+    const extrasOf = await parts.extras(wanted);
+    const rendered = wanted.map(async (instance) => {
+      const run = instances.runOf(instance);
+      const { snapshots, backups } = extrasOf(instance);
+      const state = await renderState(instance, run, diskUsage);
+      return { ...renderInstance(instance, run), backups, state, snapshots };
+    });
+    return Promise.all(rendered);
   };
 
   const act = (instance: Instance, action: string, force: boolean, timeout: number): Promise<void> => {
@@ -111,7 +118,7 @@ export const instanceRoutes = (router: Router, parts: InstanceRouteParts): void 
         const wanted = matches
           ? permitted.filter((one) => matches(renderInstance(one, instances.runOf(one))))
           : permitted;
-        return sync(await Promise.all(wanted.map(full)));
+        return sync(await full(wanted));
       }
       const wanted = permitted
         .map((one) => ({ one, wire: renderInstance(one, instances.runOf(one)) }))
@@ -190,7 +197,7 @@ export const instanceRoutes = (router: Router, parts: InstanceRouteParts): void 
     router.on('GET', `${base}/:name`, async (request) => {
       const instance = await get(request);
       return sync(
-        recursionOf(request) > 0 ? await full(instance) : renderInstance(instance, instances.runOf(instance)),
+        recursionOf(request) > 0 ? (await full([instance]))[0] : renderInstance(instance, instances.runOf(instance)),
         editableInstance(instance),
       );
     });

@@ -166,6 +166,7 @@ export const createInstanceService = (parts: Parts): InstanceService => {
   };
 
   const remove = async (instance: Instance): Promise<void> => {
+    await store.markPending(instance.id);
     await volumes.delete(instance);
     await parts.removeFiles(instance);
     await store.delete(instance.id);
@@ -224,7 +225,10 @@ export const createInstanceService = (parts: Parts): InstanceService => {
     async recover() {
       for (const instance of await store.list()) {
         if (instance.state === 'ready') continue;
-        log.warn({ instance: instance.name }, 'Removing an instance that was being created when the daemon died');
+        log.warn(
+          { instance: instance.name },
+          'Removing an instance that was being created or deleted when the daemon died',
+        );
         await remove(instance);
       }
     },

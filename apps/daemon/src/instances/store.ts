@@ -65,6 +65,8 @@ export interface InstanceStore {
   /** Changes single configuration keys without touching others; an empty value removes the key. */
   setConfig(id: number, changes: Config): Promise<void>;
   markReady(id: number): Promise<void>;
+  /** Notes that it is going to be deleted. */
+  markPending(id: number): Promise<void>;
   markUsed(id: number, at: Date): Promise<void>;
   rename(instance: Instance, name: string): Promise<void>;
   setProject(instance: Instance, project: string): Promise<void>;
@@ -151,6 +153,11 @@ const findIn = async (tx: Reader, project: string, name: string): Promise<Instan
 };
 
 export const createInstanceStore = (database: Database): InstanceStore => {
+  const setState = (id: number, state: Instance['state']): Promise<void> =>
+    database.transaction(async (tx) => {
+      await tx.update(instances).set({ state }).where(eq(instances.id, id));
+    });
+
   const store: InstanceStore = {
     list: (where = {}) =>
       database.read(async (tx) => {
@@ -222,10 +229,8 @@ export const createInstanceStore = (database: Database): InstanceStore => {
         await patchConfig(tx, instancesConfig, id, change);
       }),
 
-    markReady: (id) =>
-      database.transaction(async (tx) => {
-        await tx.update(instances).set({ state: 'ready' }).where(eq(instances.id, id));
-      }),
+    markReady: (id) => setState(id, 'ready'),
+    markPending: (id) => setState(id, 'pending'),
 
     markUsed: (id, at) =>
       database.transaction(async (tx) => {

@@ -14,6 +14,7 @@ import type { Logger } from 'pino';
 import { requireRootDisk } from '../devices/manager.ts';
 import type { Instance } from '../instances/instance.ts';
 import { backupFile } from './backup-file.ts';
+import { copyAcross } from './copy-across.ts';
 import type { OpenPool, Pools } from './pools.ts';
 import type { StoredVolume, VolumeStore } from './volume-store.ts';
 
@@ -27,14 +28,37 @@ export type RootSource =
       readonly kind: 'copy';
       readonly instance: Instance;
       readonly snapshot?: string;
+      /** The source's snapshots to copy, oldest first. */
       readonly snapshots: readonly string[];
+      /** Files that vanish from a running source meanwhile are no error. */
+      readonly allowInconsistent: boolean;
     };
 
 /** The root volumes of instances: rows, and what stands for them in the pools. */
 export interface RootVolumeService {
-  /** Makes the root volume of a new instance. On failure nothing is left. */
-  create(instance: Instance, source: RootSource, work?: Work): Promise<void>;
+  /**
+   * Makes the root volume of a new instance. On failure nothing is left.
+   *
+   * @param finish - what makes the finished volume count; by default its row is marked ready
+   */
+  create(instance: Instance, source: RootSource, work?: Work, finish?: (row: number) => Promise<void>): Promise<void>;
   mount(instance: Instance, snapshot?: string): Promise<MountedVolume>;
+  /**
+   * Moves the volume to another pool.
+   *
+   * @param target - the instance as it will be, with the other pool in its root disk
+   * @param snapshots - those that move along; the others are deleted
+   * @param switchOver - makes that the instance's record; a crash before its end leaves the volume where it was
+   */
+  move(
+    instance: Instance,
+    target: Instance,
+    snapshots: readonly string[],
+    switchOver: () => Promise<void>,
+    work?: Work,
+  ): Promise<void>;
+  /** Removes volumes that a crash left half made or half deleted. */
+  recover(): Promise<void>;
   delete(instance: Instance): Promise<void>;
   rename(instance: Instance, name: string): Promise<void>;
   resize(instance: Instance, root: Config): Promise<void>;
@@ -52,13 +76,6 @@ interface Parts {
   readonly pools: Pools;
   readonly store: VolumeStore;
   readonly log: Logger;
-  /** Copies between pools, the generic way. */
-  readonly copyAcross: (
-    target: { open: OpenPool; volume: Volume },
-    source: { open: OpenPool; volume: Volume },
-    snapshots: readonly string[],
-    work?: Work,
-  ) => Promise<void>;
   /** The image volume of a pool, made on first use. */
   readonly imageVolume: (open: OpenPool, fingerprint: string, unpack: Fill, work?: Work) => Promise<Volume>;
   /** Records that `backup.yaml` holds of an instance. */
@@ -76,14 +93,7 @@ export const volumeDefaults = ({ pool, driver }: Pick<OpenPool, 'pool' | 'driver
     }),
   );
 
-export const createRootVolumes = ({
-  pools,
-  store,
-  log,
-  copyAcross,
-  imageVolume,
-  backupContent,
-}: Parts): RootVolumeService => {
+export const createRootVolumes = ({ pools, store, log, imageVolume, backupContent }: Parts): RootVolumeService => {
   const volumeOf = (instance: Instance, config: Config, snapshot?: string): Volume => ({
     type: instance.type,
     content: instance.type === 'container' ? 'filesystem' : 'block',
@@ -94,8 +104,11 @@ export const createRootVolumes = ({
   });
 
   const poolOf = async (instance: Instance): Promise<string> => {
-    const [row] = await store.list({ project: instance.project, type: instance.type, name: instance.name });
-    const pool = row?.pool ?? requireRootDisk(instance.expanded.devices).config['pool'];
+    const rows = await store.list({ project: instance.project, type: instance.type, name: instance.name });
+    // While it moves to another pool it has a second, pending one.
+    const pool =
+      (rows.find((row) => row.state === 'ready') ?? rows[0])?.pool ??
+      requireRootDisk(instance.expanded.devices).config['pool'];
     if (!pool) throw badRequest('The root disk device names no pool');
     return pool;
   };
@@ -109,10 +122,41 @@ export const createRootVolumes = ({
 
   const sizeOf = (root: Config): number | undefined => (root['size'] ? parseSize(root['size']) : undefined);
 
+  /** Gives a copied volume the rows of the snapshots copied with it. */
+  const copyRows = async (
+    target: number,
+    source: StoredVolume | undefined,
+    snapshots: readonly string[],
+  ): Promise<void> => {
+    if (!source || snapshots.length === 0) return;
+    for (const { name, description, config, createdAt, expiresAt } of await store.snapshots(source.id)) {
+      if (!snapshots.includes(name)) continue;
+      const copied = await store.insertSnapshot(target, { name, description, config, createdAt, expiresAt });
+      await store.markSnapshotReady(copied.id);
+    }
+  };
+
+  /** Removes a volume with its snapshots and rows. */
+  const discard = async (open: OpenPool, row: StoredVolume): Promise<void> => {
+    for (const snapshot of await store.snapshots(row.id))
+      await open.storage.deleteSnapshot({ ...row, snapshot: snapshot.name });
+    await open.storage.deleteVolume(row);
+    await store.delete(row.id);
+  };
+
+  /** Removes a volume that nobody uses any more; what fails is done at the next start. */
+  const discardLater = async (row: StoredVolume): Promise<void> => {
+    try {
+      await discard(await pools.open(row.pool), row);
+    } catch (error) {
+      log.error({ err: error, pool: row.pool, volume: row.name }, 'Could not remove the volume');
+    }
+  };
+
   const service: RootVolumeService = {
     locate,
 
-    async create(instance, source, work) {
+    async create(instance, source, work, finish = store.markReady) {
       const root = requireRootDisk(instance.expanded.devices).config;
       const open = await pools.open(root['pool'] ?? '');
       const { driver, storage, pool } = open;
@@ -150,10 +194,17 @@ export const createRootVolumes = ({
         }
       } else {
         const from = await locate(source.instance, source.snapshot);
-        if (from.open.pool.name === pool.name) await storage.copyVolume(volume, from.volume, source.snapshots, work);
-        else await copyAcross({ open, volume }, from, source.snapshots, work);
+        await copyRows(row.id, from.row, source.snapshots);
+        const tolerant = source.allowInconsistent && !driver.features.copyOnWrite;
+        if (from.open.pool.name === pool.name && !tolerant)
+          await storage.copyVolume(volume, from.volume, source.snapshots, work);
+        else
+          await copyAcross({ open, volume }, from, source.snapshots, {
+            ...work,
+            allowInconsistent: source.allowInconsistent,
+          });
       }
-      await store.markReady(row.id);
+      await finish(row.id);
       undo.commit();
     },
 
@@ -162,13 +213,34 @@ export const createRootVolumes = ({
       return open.storage.mountVolume(volume);
     },
 
+    async move(instance, target, snapshots, switchOver, work) {
+      const from = await locate(instance);
+      const { row } = from;
+      if (!row) throw new Error(`Instance "${instance.name}" has no row for its root volume`);
+      await service.create(
+        target,
+        { kind: 'copy', instance, snapshots, allowInconsistent: false },
+        work,
+        async (created) => {
+          await switchOver();
+          await store.replace(row.id, created);
+        },
+      );
+      await discardLater(row);
+    },
+
+    async recover() {
+      for (const row of await store.list()) {
+        if (row.state === 'ready' || (row.type !== 'container' && row.type !== 'virtual-machine')) continue;
+        log.warn({ pool: row.pool, volume: row.name }, 'Removing a volume that was being made or deleted');
+        await discardLater(row);
+      }
+    },
+
     async delete(instance) {
       const { open, volume, row } = await locate(instance);
-      for (const snapshot of row ? await store.snapshots(row.id) : []) {
-        await open.storage.deleteSnapshot({ ...volume, snapshot: snapshot.name });
-      }
-      await open.storage.deleteVolume(volume);
-      if (row) await store.delete(row.id);
+      if (row) await discard(open, row);
+      else await open.storage.deleteVolume(volume);
     },
 
     async rename(instance, name) {

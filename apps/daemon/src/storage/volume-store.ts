@@ -69,6 +69,8 @@ export interface VolumeStore {
   /** Adds a volume in state `pending`. @throws LxdError conflict when the name is taken */
   insert(volume: NewVolume): Promise<StoredVolume>;
   markReady(id: number): Promise<void>;
+  /** In one step makes `newer` ready, and `older` pending: to be deleted. */
+  replace(older: number, newer: number): Promise<void>;
   update(id: number, change: { description: string; config: Config }): Promise<void>;
   rename(id: number, name: string): Promise<void>;
   /** Moves the row to another project, under another name if given. */
@@ -187,6 +189,12 @@ export const createVolumeStore = (database: Database): VolumeStore => {
     markReady: (id) =>
       database.transaction(async (tx) => {
         await tx.update(storageVolumes).set({ state: 'ready' }).where(eq(storageVolumes.id, id));
+      }),
+
+    replace: (older, newer) =>
+      database.transaction(async (tx) => {
+        await tx.update(storageVolumes).set({ state: 'pending' }).where(eq(storageVolumes.id, older));
+        await tx.update(storageVolumes).set({ state: 'ready' }).where(eq(storageVolumes.id, newer));
       }),
 
     update: (id, { description, config }) =>
