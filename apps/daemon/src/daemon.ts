@@ -31,13 +31,14 @@ import { createDrivers } from './drivers/registry.ts';
 import type { Events } from './events/bus.ts';
 import { eventRoutes } from './events/routes.ts';
 import { createIdentify } from './http/caller.ts';
-import { accepted } from './http/reply.ts';
 import { createRouter } from './http/router.ts';
 import { type Listener, listenUnix } from './http/server.ts';
 import { imageRoutes } from './images/routes.ts';
 import { createImageService } from './images/service.ts';
 import { createImageStore } from './images/store.ts';
 import { consoleRoutes } from './instances/console-routes.ts';
+import { createCopying } from './instances/copy.ts';
+import { copyRoutes } from './instances/copy-routes.ts';
 import { createCreation } from './instances/create.ts';
 import { execRoutes } from './instances/exec-routes.ts';
 import { fileRoutes } from './instances/file-routes.ts';
@@ -46,6 +47,8 @@ import { expand, handleOf, type Instance, rootDisk } from './instances/instance.
 import { createLifecycle } from './instances/lifecycle.ts';
 import { expireLogs } from './instances/logs.ts';
 import { logRoutes } from './instances/logs-routes.ts';
+import { createMoving } from './instances/move.ts';
+import { createRebuilding } from './instances/rebuild.ts';
 import { instanceRoutes } from './instances/routes.ts';
 import { createRuns } from './instances/running.ts';
 import { createInstanceService } from './instances/service.ts';
@@ -53,7 +56,6 @@ import { createSnapshots } from './instances/snapshots.ts';
 import { snapshotRoutes } from './instances/snapshots-routes.ts';
 import { createSnapshotStore } from './instances/snapshots-store.ts';
 import { createInstanceStore } from './instances/store.ts';
-import { instanceResources } from './instances/trees.ts';
 import { networkRoutes } from './networks/routes.ts';
 import { createNetworkService } from './networks/service.ts';
 import { createNetworkStore } from './networks/store.ts';
@@ -266,11 +268,12 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
       ).catch(() => undefined);
     },
   });
+  const rootSnapshots = createRootSnapshots(pools, rootVolumes, volumeStore);
   const snapshots = createSnapshots({
     store: instanceStore,
     snapshots: createSnapshotStore(global),
     volumes: rootVolumes,
-    rootSnapshots: createRootSnapshots(pools, rootVolumes, volumeStore),
+    rootSnapshots,
     instances,
     lifecycle,
     locks,
@@ -291,6 +294,30 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     image: images.forInstance,
     imageUsed: images.markUsed,
   });
+  const copying = createCopying({
+    store: instanceStore,
+    instances,
+    creation,
+    snapshots,
+    volumes: rootVolumes,
+    rootSnapshots,
+    pools,
+    lifecycle,
+    locks,
+    profiles: profileParts,
+  });
+  const moveParts = {
+    store: instanceStore,
+    instances,
+    snapshots,
+    volumes: rootVolumes,
+    locks,
+    events,
+    log,
+    profiles: profileParts,
+  };
+  const moving = createMoving(moveParts);
+  const rebuilding = createRebuilding({ ...moveParts, image: images.forInstance });
   const profiles = createProfileService({
     store: profileStore,
     devices,
@@ -352,23 +379,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
       const rendered = await snapshots.render(all);
       return (instance) => ({ snapshots: rendered.get(instance.id) ?? null, backups: null });
     },
-    special: {
-      restore: async (request, instance, body) => {
-        const operation = operations.create({
-          class: 'task',
-          description: 'Restoring snapshot',
-          project: request.project,
-          resources: instanceResources(instance),
-          run: async () => {
-            // `lxc` sends the name with the instance's before it.
-            const name = (body.restore ?? '').split('/').at(-1) ?? '';
-            await snapshots.restore(instance, name, body.stateful);
-            return undefined;
-          },
-        });
-        return accepted(operation);
-      },
-    },
+    special: copyRoutes(router, { instances, copying, moving, rebuilding, snapshots, operations }),
   });
   snapshotRoutes(router, instances, snapshots, operations);
 
@@ -387,7 +398,9 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
   await pools.openAll();
   await images.recover();
   await instances.recover();
+  await rebuilding.recover();
   await rootVolumes.recover();
+  await moving.recover();
   await snapshots.recover();
   await networks.startAll();
   await lifecycle.recover(await all());

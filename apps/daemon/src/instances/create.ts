@@ -9,7 +9,7 @@ import type { Drivers } from '../drivers/registry.ts';
 import type { Events } from '../events/bus.ts';
 import type { RootSource, RootVolumeService } from '../storage/root-volumes.ts';
 import { checkInstanceConfig } from './config.ts';
-import { type Devices, expand, type Instance, lockKey } from './instance.ts';
+import { type Devices, expand, type Instance, lockKey, type ProfilePart } from './instance.ts';
 import type { InstanceStore } from './store.ts';
 
 /** An image an instance can be made from. */
@@ -22,12 +22,6 @@ export interface InstanceImage {
   readonly profiles: readonly string[];
   /** Writes the image's content into a new volume. */
   readonly unpack: Fill;
-}
-
-/** Records of the instance (or snapshot) that a copy is made of. */
-export interface CopySource {
-  readonly instance: Instance;
-  readonly snapshot?: string;
 }
 
 interface Parts {
@@ -68,9 +62,27 @@ export interface Creation {
   /**
    * Adds the row, makes the root volume, and marks the row ready.
    *
-   * @param trigger - the template trigger to run at the first start
+   * @param addRows - adds further rows to the new one before anything is made on the host
    */
-  make(instance: Parameters<InstanceStore['insert']>[0], source: RootSource, work: Work): Promise<Instance>;
+  make(
+    instance: Parameters<InstanceStore['insert']>[0],
+    source: RootSource,
+    work: Work,
+    addRows?: (instance: Instance) => Promise<void>,
+  ): Promise<Instance>;
+  /**
+   * Checks own and inherited configuration and devices against the instance's type and the profiles.
+   *
+   * @param inherited - what a copy takes over from its source where the request says nothing else
+   * @returns own configuration and devices of the new instance
+   */
+  check(
+    project: string,
+    request: Pick<InstancesPost, 'config' | 'devices'>,
+    type: Instance['type'],
+    profiles: readonly string[],
+    inherited?: ProfilePart,
+  ): Promise<ProfilePart>;
 }
 
 const syllables = [
@@ -93,7 +105,7 @@ const syllables = [
 ];
 
 /** A pronounceable name for an instance that was given none. */
-const randomName = (): string => {
+export const randomName = (): string => {
   const word = (): string => Array.from({ length: 3 }, () => syllables[randomInt(syllables.length)]).join('');
   return `${word()}-${word()}`;
 };
@@ -107,13 +119,14 @@ export const newIdentity = (): Config => {
 export const createCreation = (parts: Parts): Creation => {
   const { store, volumes, devices, drivers, locks, events, log } = parts;
 
-  const make: Creation['make'] = async (instance, source, work) => {
+  const make: Creation['make'] = async (instance, source, work, addRows) => {
     using _lock = locks.hold(lockKey(instance), 'create');
     await using undo = new UndoStack((what, error) =>
       log.error({ err: error, instance: instance.name }, `Could not undo: ${what}`),
     );
     const row = await store.insert(instance);
     undo.add('remove the row', () => store.delete(row.id));
+    await addRows?.(row);
     await volumes.create(row, source, work);
     undo.add('remove the volume', () => volumes.delete(row));
     await volumes.writeBackupFile(row);
@@ -123,19 +136,17 @@ export const createCreation = (parts: Parts): Creation => {
     return store.get(row.project, row.name);
   };
 
-  /** Checks configuration and devices against the instance's type and the profiles. */
-  const check = async (
-    project: string,
-    request: InstancesPost,
-    type: Instance['type'],
-    profiles: readonly string[],
-    inherited: Config,
-    inheritedDevices: Devices,
+  const check: Creation['check'] = async (
+    project,
+    request,
+    type,
+    profiles,
+    inherited = { config: {}, devices: {} },
   ) => {
     const given = withoutEmpty(request.config);
-    checkInstanceConfig(given, {}, type);
-    const config = { ...inherited, ...given };
-    const own = { config, devices: { ...inheritedDevices, ...request.devices } };
+    checkInstanceConfig(given, inherited.config, type);
+    const config = { ...inherited.config, ...given };
+    const own = { config, devices: { ...inherited.devices, ...request.devices } };
     devices.validate(own.devices, project, type);
     const expanded = expand(await parts.profiles(project, profiles), own);
     requireRootDisk(expanded.devices);
@@ -160,7 +171,7 @@ export const createCreation = (parts: Parts): Creation => {
       'volatile.apply_template': 'create',
       ...newIdentity(),
     };
-    const own = await check(project, request, image.type, profiles, {}, {});
+    const own = await check(project, request, image.type, profiles);
     const instance = await make(
       {
         name,
@@ -185,7 +196,7 @@ export const createCreation = (parts: Parts): Creation => {
     const type = request.type === '' ? 'container' : request.type;
     drivers.instance(type);
     const profiles = request.profiles ?? ['default'];
-    const own = await check(project, request, type, profiles, {}, {});
+    const own = await check(project, request, type, profiles);
     return make(
       {
         name,
@@ -206,6 +217,7 @@ export const createCreation = (parts: Parts): Creation => {
 
   return {
     make,
+    check,
 
     async prepare(project, request) {
       const name = request.name === '' ? randomName() : request.name;

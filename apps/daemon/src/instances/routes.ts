@@ -15,6 +15,7 @@ import { accepted, done, sync } from '../http/reply.ts';
 import { type ApiRequest, json, param, recursionOf } from '../http/request.ts';
 import type { Router } from '../http/router.ts';
 import type { Operations } from '../operations/registry.ts';
+import { workOf } from '../operations/work.ts';
 import type { Creation } from './create.ts';
 import type { Instance } from './instance.ts';
 import type { Lifecycle } from './lifecycle.ts';
@@ -152,16 +153,7 @@ export const instanceRoutes = (router: Router, parts: InstanceRouteParts): void 
           resources: instanceResources(target),
           mayCancel: false,
           run: async (operation) => {
-            await prepared.create({
-              signal: operation.signal,
-              progress: ({ stage, percent, speed }) =>
-                operation.update({
-                  [`${stage}_progress`]:
-                    percent === undefined
-                      ? ''
-                      : `${Math.round(percent)}%${speed === undefined ? '' : ` (${(speed / 1e6).toFixed(2)}MB/s)`}`,
-                }),
-            });
+            await prepared.create(workOf(operation));
             return undefined;
           },
         }),

@@ -75,6 +75,9 @@ interface Parts {
 
 const isLive = (key: string): boolean => findKey(instanceKeys, key)?.live === true;
 
+/** Set on an instance that is being renamed: the old name. */
+const renameKey = 'volatile.rename';
+
 export const createInstanceService = (parts: Parts): InstanceService => {
   const { store, runs, lifecycle, devices, volumes, locks, events, log } = parts;
 
@@ -203,11 +206,14 @@ export const createInstanceService = (parts: Parts): InstanceService => {
       await using undo = new UndoStack((what, error) =>
         log.error({ err: error, instance: instance.name }, `Could not undo: ${what}`),
       );
-      await store.rename(instance, name);
+      undo.add('forget the renaming', () => store.setConfig(instance.id, { [renameKey]: '' }));
+      await store.setConfig(instance.id, { [renameKey]: instance.name });
       undo.add('rename the row back', () => store.rename(instance, instance.name));
-      await volumes.rename(instance, name);
+      await store.rename(instance, name);
       undo.add('rename the volume back', () => volumes.rename({ ...instance, name }, instance.name));
+      await volumes.rename(instance, name);
       await parts.renameFiles(instance, name);
+      await store.setConfig(instance.id, { [renameKey]: '' });
       undo.commit();
       events.lifecycle('instance-renamed', instanceUrl(name), instance.project, { old_name: instance.name });
     },
@@ -224,6 +230,14 @@ export const createInstanceService = (parts: Parts): InstanceService => {
 
     async recover() {
       for (const instance of await store.list()) {
+        const old = instance.config[renameKey];
+        if (instance.state === 'ready' && old !== undefined) {
+          if (old !== instance.name) {
+            await volumes.rename({ ...instance, name: old }, instance.name);
+            await parts.renameFiles({ ...instance, name: old }, instance.name);
+          }
+          await store.setConfig(instance.id, { [renameKey]: '' });
+        }
         if (instance.state === 'ready') continue;
         log.warn(
           { instance: instance.name },

@@ -34,8 +34,12 @@ export interface SnapshotService {
   create(instance: Instance, snapshot: NewSnapshot): Promise<string>;
   /** Like `create`, for a caller who holds the instance's lock. */
   take(instance: Instance, snapshot: NewSnapshot): Promise<string>;
-  /** Adds the rows of a copied snapshot; what stands for it in the pool is copied with the volume. */
-  adopt(instance: Instance, snapshot: InstanceSnapshot): Promise<void>;
+  /**
+   * Gives an instance a copy of another one's snapshot, for a caller who holds the instance's lock.
+   *
+   * @param make - makes what stands for it in the pool
+   */
+  receive(instance: Instance, snapshot: InstanceSnapshot, make: () => Promise<void>): Promise<void>;
   setExpiry(instance: Instance, name: string, expiresAt: Date | undefined): Promise<void>;
   rename(instance: Instance, name: string, to: string): Promise<void>;
   delete(instance: Instance, name: string): Promise<void>;
@@ -208,9 +212,17 @@ export const createSnapshots = (parts: Parts): SnapshotService => {
       return take(await store.get(instance.project, instance.name), snapshot);
     },
 
-    async adopt(instance, { name, stateful, config, devices, createdAt, expiresAt }) {
+    async receive(instance, { name, stateful, config, devices, createdAt, expiresAt }, make) {
       const row = { instanceId: instance.id, name, stateful, config, devices, createdAt, expiresAt };
-      await snapshots.markReady((await snapshots.insert(row)).id);
+      const { id } = await snapshots.insert(row);
+      try {
+        await make();
+        await snapshots.markReady(id);
+      } catch (error) {
+        await snapshots.delete(id);
+        throw error;
+      }
+      publish('created', instance, name);
     },
 
     async setExpiry(instance, name, expiresAt) {

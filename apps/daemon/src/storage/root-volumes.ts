@@ -43,6 +43,11 @@ export interface RootVolumeService {
    */
   create(instance: Instance, source: RootSource, work?: Work, finish?: (row: number) => Promise<void>): Promise<void>;
   mount(instance: Instance, snapshot?: string): Promise<MountedVolume>;
+  /** Whether there is a row for it. */
+  has(instance: Instance): Promise<boolean>;
+  markReady(instance: Instance): Promise<void>;
+  /** Where the root volumes of instances are, all in one query. */
+  poolsByInstance(): Promise<(instance: Instance) => string | undefined>;
   /**
    * Moves the volume to another pool.
    *
@@ -213,6 +218,19 @@ export const createRootVolumes = ({ pools, store, log, imageVolume, backupConten
       return open.storage.mountVolume(volume);
     },
 
+    has: async (instance) => (await locate(instance)).row !== undefined,
+
+    async markReady(instance) {
+      const { row } = await locate(instance);
+      if (row) await store.markReady(row.id);
+    },
+
+    async poolsByInstance() {
+      const rows = (await store.list()).filter((row) => row.state === 'ready');
+      const pools = new Map(rows.map((row) => [`${row.project} ${row.type} ${row.name}`, row.pool]));
+      return ({ project, type, name }) => pools.get(`${project} ${type} ${name}`);
+    },
+
     async move(instance, target, snapshots, switchOver, work) {
       const from = await locate(instance);
       const { row } = from;
@@ -245,7 +263,9 @@ export const createRootVolumes = ({ pools, store, log, imageVolume, backupConten
 
     async rename(instance, name) {
       const { open, volume, row } = await locate(instance);
-      await open.storage.renameVolume(volume, name);
+      // A daemon that died after this step comes here again.
+      const done = !(await open.storage.hasVolume(volume)) && (await open.storage.hasVolume({ ...volume, name }));
+      if (!done) await open.storage.renameVolume(volume, name);
       if (row) await store.rename(row.id, name);
     },
 
