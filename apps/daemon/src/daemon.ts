@@ -87,8 +87,6 @@ const ownDrivers: readonly Driver[] = [dir, btrfs, bridge, lxc, bridgedNic, p2pN
 
 const hour = 60 * 60 * 1000;
 
-const hour = 60 * 60 * 1000;
-
 export interface DaemonOptions {
   readonly directories: Directories;
   readonly log: Logger;
