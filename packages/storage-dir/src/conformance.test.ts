@@ -1,25 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf } from '@lxd-ts/driver-kit';
-import { storageConformance, type TestContext, testContext } from '@lxd-ts/driver-kit/testing';
+import { storageConformance } from '@lxd-ts/driver-kit/testing';
 import { dir } from '@lxd-ts/storage-dir';
-
-const withProjectQuotas = ({ fileSystem }: TestContext): Promise<string> =>
-  fileSystem('ext4', 400 * 1024 ** 2, {
-    mkfs: ['-O', 'quota,project', '-E', 'quotatype=prjquota'],
-    mount: 'prjquota',
-  });
-
-/** Why project quotas cannot be had here: kernels without CONFIG_QFMT_V2 refuse the mount. */
-const noProjectQuotas = async (): Promise<string | undefined> => {
-  await using context = await testContext('lxd-ts-quota');
-  try {
-    await withProjectQuotas(context);
-    return undefined;
-  } catch (error) {
-    return `no project quotas here: ${messageOf(error)}`;
-  }
-};
 
 storageConformance({
   driver: dir,
@@ -39,12 +21,6 @@ storageConformance({
       quotas: false,
       home: ({ fileSystem }) => fileSystem('xfs', 400 * 1024 ** 2),
       config: async () => ({ 'rsync.bwlimit': '100M' }),
-    },
-    {
-      title: '[05.171] in ext4 with project quotas',
-      quotas: true,
-      home: withProjectQuotas,
-      skip: await noProjectQuotas(),
     },
   ],
   tiny: {

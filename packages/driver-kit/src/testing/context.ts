@@ -13,6 +13,7 @@ import {
   run,
   unmount,
 } from '@lxd-ts/host';
+import { messageOf } from '../errors.ts';
 import { UndoStack } from '../work.ts';
 
 /** What a test run makes on the host, and takes away at the end, also after failures. */
@@ -104,4 +105,21 @@ export const testContext = async (name: string): Promise<TestContext> => {
         throw new AggregateError(failures, `Cleaning up failed: ${failures.map(String).join('; ')}`);
     },
   };
+};
+
+/**
+ * Why a file system cannot be had on this host, for leaving out tests that need it.
+ *
+ * @returns undefined when it can; what mkfs or the kernel said otherwise
+ */
+export const fileSystemRefusal = async (
+  ...wanted: Parameters<TestContext['fileSystem']>
+): Promise<string | undefined> => {
+  await using context = await testContext('lxd-ts-refusal');
+  try {
+    await context.fileSystem(...wanted);
+    return undefined;
+  } catch (error) {
+    return `not on this host: ${messageOf(error)}`;
+  }
 };

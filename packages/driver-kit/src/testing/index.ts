@@ -1,5 +1,5 @@
 export { makeBusyboxRoot } from './busybox-root.ts';
-export { type TestContext, testContext } from './context.ts';
+export { fileSystemRefusal, type TestContext, testContext } from './context.ts';
 export { collect, output, request, sh } from './instance/suite.ts';
 export { type InstanceConformanceOptions, type InstanceForm, instanceConformance } from './instance.ts';
 export {
