@@ -27,7 +27,7 @@ export const compare = (step: string, expected: Output, found: Output, unordered
 };
 
 /** The lines that are only in the one (-) or only in the other (+), with all others left out; a longest-common-subsequence diff. */
-export const lineDifference = (expected: string, found: string): string => {
+export const lineDifference = (expected: string, found: string): string[] => {
   const [a, b] = [expected.split('\n'), found.split('\n')];
   const lengths = Array.from({ length: a.length + 1 }, () => new Array<number>(b.length + 1).fill(0));
   const at = (i: number, j: number): number => lengths[i]?.[j] ?? 0;
@@ -45,5 +45,5 @@ export const lineDifference = (expected: string, found: string): string => {
     } else if (j < b.length && (i === a.length || at(i, j + 1) >= at(i + 1, j))) lines.push(`+ ${b[j++]}`);
     else lines.push(`- ${a[i++]}`);
   }
-  return lines.join('\n');
+  return lines;
 };

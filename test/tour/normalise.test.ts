@@ -41,5 +41,5 @@ test('a difference is found in exit code, output and the fact of an error, and i
     { part: 'wording of the error' },
   ]);
   expect(compare('x', bad, { ...bad, stderr: 'TypeError\n' })).toMatchObject([{ part: 'standard error' }]);
-  expect(lineDifference('a\nb\nc', 'a\nx\nc')).toBe('+ x\n- b');
+  expect(lineDifference('a\nb\nc', 'a\nx\nc')).toEqual(['+ x', '- b']);
 });

@@ -13,8 +13,8 @@ const volatile: readonly (readonly [RegExp, Stand])[] = [
   [/\b[A-Z][a-z]{2} \d{1,2}, \d{4} at \d{1,2}:\d\d(?:am|pm) \(UTC\)/g, '<time>'],
   [/\bveth[0-9a-f]{8}\b/g, '<veth>'],
   [/\bfe80::[0-9a-f:]+/g, '<link-local address>'],
-  // The bridge itself (.1) and the address that the tour asks for (.77) are no matter of chance.
-  [/\b10\.88\.0\.(?!(?:1|77|0)\b)\d+/g, '<address>'],
+  // The bridge itself is no matter of chance.
+  [/\b10\.88\.0\.(?!(?:0|1)\b)\d+/g, '<address>'],
   [/("?\bpid"?: )-?\d+/gi, '$1<pid>'],
   [/(\bprocesses"?: )-?\d+/gi, '$1<count>'],
   [/(\b(?:usage|usage_peak|total|(?:bytes|packets)_(?:received|sent))"?: )\d+/g, '$1<count>'],
@@ -68,7 +68,8 @@ export const normalise = (text: string, unordered = false): string => {
   const json = /^[[{]/.test(plain) ? parse(plain) : undefined;
   if (json !== undefined) {
     const steady: unknown = JSON.parse(stand(JSON.stringify(json, null, 1)).replaceAll(/: (<[a-z ]+>)/g, ': "$1"'));
-    return JSON.stringify(sorted(steady, unordered), null, 1);
+    // Without commas, so that a line tells the same whether or not another follows.
+    return JSON.stringify(sorted(steady, unordered), null, 1).replaceAll(/,$/gm, '');
   }
   const replaced = stand(plain);
   const even =

@@ -344,6 +344,7 @@ const projects: Step[] = [
 
 const events: Step[] = [
   run('monitor --type=lifecycle --format=json', {
+    unordered: true,
     during: [
       run('init busybox m1'),
       run('config set m1 user.x y'),
