@@ -6,7 +6,7 @@ import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { instanceUrl, profileUrl, storagePoolUrl } from '@lxd-ts/api';
 import { createInitialRows, openDatabases } from '@lxd-ts/database';
-import { type Driver, notFound, type Reservation, unavailable } from '@lxd-ts/driver-kit';
+import { type Driver, isTrue, notFound, type Reservation, unavailable } from '@lxd-ts/driver-kit';
 import { subordinateIds } from '@lxd-ts/host';
 import { lxc } from '@lxd-ts/instance-lxc';
 import { bridge, bridgedNic, p2pNic } from '@lxd-ts/network-bridge';
@@ -33,13 +33,24 @@ import { eventRoutes } from './events/routes.ts';
 import { createIdentify } from './http/caller.ts';
 import { createRouter } from './http/router.ts';
 import { type Listener, listenUnix } from './http/server.ts';
+import { imageAliasRoutes } from './images/alias-routes.ts';
+import { createImageAliases } from './images/aliases.ts';
+import { createImageFetch } from './images/fetch.ts';
+import { createImageChoice } from './images/for-instance.ts';
+import { createImageVolumes } from './images/pool-volumes.ts';
+import { createPublish } from './images/publish.ts';
+import { createImageRefresh } from './images/refresh.ts';
+import { findOnLxd } from './images/remote-lxd.ts';
 import { imageRoutes } from './images/routes.ts';
+import { createImageSecrets } from './images/secrets.ts';
 import { createImageService } from './images/service.ts';
+import { createSimplestreams } from './images/simplestreams.ts';
 import { createImageStore } from './images/store.ts';
+import { createWeb } from './images/web.ts';
 import { consoleRoutes } from './instances/console-routes.ts';
 import { createCopying } from './instances/copy.ts';
 import { copyRoutes } from './instances/copy-routes.ts';
-import { createCreation } from './instances/create.ts';
+import { type CreationParts, createCreation } from './instances/create.ts';
 import { execRoutes } from './instances/exec-routes.ts';
 import { fileRoutes } from './instances/file-routes.ts';
 import { openFiles } from './instances/files.ts';
@@ -49,6 +60,8 @@ import { expireLogs } from './instances/logs.ts';
 import { logRoutes } from './instances/logs-routes.ts';
 import { createMoving } from './instances/move.ts';
 import { createRebuilding } from './instances/rebuild.ts';
+import { createInstanceMetadata } from './instances/metadata.ts';
+import { instanceMetadataRoutes } from './instances/metadata-routes.ts';
 import { instanceRoutes } from './instances/routes.ts';
 import { createRuns } from './instances/running.ts';
 import { createInstanceService } from './instances/service.ts';
@@ -56,6 +69,7 @@ import { createSnapshots } from './instances/snapshots.ts';
 import { snapshotRoutes } from './instances/snapshots-routes.ts';
 import { createSnapshotStore } from './instances/snapshots-store.ts';
 import { createInstanceStore } from './instances/store.ts';
+import { prepareTemplates } from './instances/templates.ts';
 import { networkRoutes } from './networks/routes.ts';
 import { createNetworkService } from './networks/service.ts';
 import { createNetworkStore } from './networks/store.ts';
@@ -73,6 +87,7 @@ import { createHttpsListener } from './server/listeners.ts';
 import { resourceRoutes } from './server/resource-routes.ts';
 import { serverRoutes } from './server/routes.ts';
 import { loadSettings } from './server/settings.ts';
+import { serverVersion } from './server/version.ts';
 import { createPoolStore } from './storage/pool-store.ts';
 import { createPools } from './storage/pools.ts';
 import { createRootSnapshots } from './storage/root-snapshots.ts';
@@ -201,20 +216,55 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
         .map((volume) => `${storagePoolUrl(name)}/volumes/custom/${volume.name}`),
     ],
   });
+  // Images
+  const imageStore = createImageStore(global);
+  const imageVolumes = createImageVolumes({ pools, volumes: volumeStore, locks });
+  const imageAliases = createImageAliases({ store: imageStore, events });
   const images = createImageService({
-    store: createImageStore(global),
+    store: imageStore,
+    aliases: imageAliases,
+    volumes: imageVolumes,
     directories,
     events,
     locks,
     log,
-    pools,
-    volumes: volumeStore,
+  });
+  /** A project without images of its own uses those of the default project. */
+  const imageProject = async (name: string): Promise<string> =>
+    name === 'default' || isTrue((await projects.get(name)).config['features.images']) ? name : 'default';
+  const imageSetting = async (project: string, key: string): Promise<string | undefined> =>
+    (await projects.get(project)).config[key] ?? settings.get(key);
+  const web = createWeb(() => settings.all());
+  const imageFetch = createImageFetch({
+    images,
+    store: imageStore,
+    web,
+    finders: { lxd: findOnLxd, simplestreams: createSimplestreams(web, host.architectures) },
+    serverHeaders: {
+      'LXD-Server-Architectures': host.architectures.join(', '),
+      'LXD-Server-Version': serverVersion,
+    },
+  });
+  const imageRefresh = createImageRefresh({
+    images,
+    aliases: imageAliases,
+    fetch: imageFetch,
+    events,
+    log,
+    setting: imageSetting,
+  });
+  const chooseImage = createImageChoice({
+    images,
+    store: imageStore,
+    fetch: imageFetch,
+    directory: directories.images,
+    setting: imageSetting,
   });
   const rootVolumes = createRootVolumes({
     pools,
     store: volumeStore,
     log,
-    imageVolume: images.poolVolume,
+    imageVolume: imageVolumes.get,
     backupContent: async (instance) => ({ instance }),
   });
 
@@ -243,7 +293,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     runs,
     mount: (instance) => rootVolumes.mount(instance),
     subIds: containerIds,
-    prepare: async () => ({}),
+    prepare: prepareTemplates,
     deleteEphemeral: (instance) => instances.delete(instance),
   });
   const instances = createInstanceService({
@@ -281,6 +331,8 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     log,
     profiles: profileParts,
   });
+  const imageFor: CreationParts['image'] = async (project, source, type, work) =>
+    chooseImage(await imageProject(project), source, type, work);
   const creation = createCreation({
     store: instanceStore,
     volumes: rootVolumes,
@@ -291,8 +343,8 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     log,
     architecture: host.architecture,
     profiles: profileParts,
-    image: images.forInstance,
-    imageUsed: images.markUsed,
+    image: imageFor,
+    imageUsed: async (project, fingerprint) => images.markUsed(await imageProject(project), fingerprint),
   });
   const copying = createCopying({
     store: instanceStore,
@@ -317,7 +369,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     profiles: profileParts,
   };
   const moving = createMoving(moveParts);
-  const rebuilding = createRebuilding({ ...moveParts, image: images.forInstance });
+  const rebuilding = createRebuilding({ ...moveParts, image: imageFor });
   const profiles = createProfileService({
     store: profileStore,
     devices,
@@ -364,7 +416,24 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
   profileRoutes(router, profiles);
   networkRoutes(router, networks, networkUsers);
   storageRoutes(router, { pools, poolStore, volumeStore, events, usersOf });
-  imageRoutes(router, images, operations, events);
+  imageAliasRoutes(router, { images, aliases: imageAliases, projectOf: imageProject });
+  imageRoutes(router, {
+    images,
+    fetch: imageFetch,
+    refresh: imageRefresh,
+    publish: createPublish({
+      images,
+      locks,
+      mount: rootVolumes.mount,
+      isRunning: (instance) => runs.get(instance) !== undefined,
+    }),
+    secrets: createImageSecrets(operations),
+    operations,
+    events,
+    projectOf: imageProject,
+    setting: imageSetting,
+    instance: instanceStore.get,
+  });
   instanceRoutes(router, {
     instances,
     lifecycle,
@@ -388,6 +457,10 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     if (run) return openFiles(`/proc/${run.running.pid}/root`, run.idmap, async () => undefined);
     const volume = await rootVolumes.mount(instance);
     return openFiles(join(volume.path, 'rootfs'), undefined, () => Promise.resolve(volume[Symbol.asyncDispose]()));
+  });
+  instanceMetadataRoutes(router, {
+    find: instanceStore.get,
+    metadata: createInstanceMetadata({ mount: (instance) => rootVolumes.mount(instance), locks, events }),
   });
   execRoutes(router, instances, operations, events, directories.logs);
   consoleRoutes(router, instances, operations, events, directories.logs);
@@ -430,13 +503,13 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     async () => expireLogs(directories.logs, new Set((await all()).map(handleOf))),
     log,
   );
+  const imageTasks = imageRefresh.start();
 
   const drain = (): Promise<void> => operations.drain(Number(settings.get('core.shutdown_timeout') ?? 5) * 60_000);
   const close = async (): Promise<void> => {
     await Promise.all([...listeners, https, guestApi].map((listener) => listener[Symbol.asyncDispose]()));
     await drain();
-    await background;
-    await expiry[Symbol.asyncDispose]();
+    await Promise.all([background, expiry[Symbol.asyncDispose](), imageTasks[Symbol.asyncDispose]()]);
     await Promise.all([local.close(), global.close()]);
   };
 

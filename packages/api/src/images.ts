@@ -50,9 +50,14 @@ export const imagesPostSource = struct({
 });
 export type ImagesPostSource = z.infer<typeof imagesPostSource>;
 
-/** JSON body of `POST /1.0/images` (spec 09 EP-06); an upload has none. */
+/**
+ * JSON body of `POST /1.0/images` (spec 09 EP-06); an upload has none. Absent `profiles` are `null`, which asks for the
+ * default profile, `[]` for none; absent `properties` are `null`, which leaves those of the metadata.
+ */
 export const imagesPost = struct({
   ...imagePut.shape,
+  profiles: nullable(texts),
+  properties: nullable(textMap),
   filename: text,
   source: nullable(imagesPostSource),
   compression_algorithm: text,

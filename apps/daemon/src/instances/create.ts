@@ -24,7 +24,7 @@ export interface InstanceImage {
   readonly unpack: Fill;
 }
 
-interface Parts {
+export interface CreationParts {
   readonly store: InstanceStore;
   readonly volumes: RootVolumeService;
   readonly devices: DeviceManager;
@@ -116,7 +116,7 @@ export const newIdentity = (): Config => {
   return { 'volatile.uuid': uuid, 'volatile.uuid.generation': uuid, 'volatile.cloud-init.instance-id': randomUUID() };
 };
 
-export const createCreation = (parts: Parts): Creation => {
+export const createCreation = (parts: CreationParts): Creation => {
   const { store, volumes, devices, drivers, locks, events, log } = parts;
 
   const make: Creation['make'] = async (instance, source, work, addRows) => {

@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { badRequest, type Config, type MountedVolume, type Work } from '@lxd-ts/driver-kit';
+import { type Argv, run, spawnStream } from '@lxd-ts/host';
+import type { Locks } from '../core/locks.ts';
+import { type Instance, lockKey } from '../instances/instance.ts';
+import { type ReceivedFiles, saveStream } from './files.ts';
+import { formatMetadata, openImageRoot, readMetadata, templateNames } from './metadata.ts';
+import type { ImageRecord, ImageService } from './service.ts';
+import type { Image } from './store.ts';
+
+/** What an image is made of. */
+export interface PublishSource {
+  readonly instance: Instance;
+  readonly snapshot?: string;
+}
+
+export interface PublishRequest {
+  /** A word of `images.compression_algorithm`, with options of the program if wanted: `gzip`, `xz -9`, `none`. */
+  readonly compression: string;
+  readonly filename: string;
+  /** Replace those of the instance's metadata; undefined leaves them. */
+  readonly properties: Config | undefined;
+  readonly record: Omit<ImageRecord, 'properties'>;
+}
+
+interface Parts {
+  readonly images: ImageService;
+  readonly locks: Locks;
+  readonly mount: (instance: Instance, snapshot?: string) => Promise<MountedVolume>;
+  readonly isRunning: (instance: Instance) => boolean;
+}
+
+const compressors: Readonly<Record<string, Argv | undefined>> = {
+  none: undefined,
+  squashfs: undefined,
+  bzip2: ['bzip2'],
+  // Without name and time in the header, equal content gives an equal fingerprint.
+  gzip: ['gzip', '-n'],
+  lzma: ['xz', '--format=lzma'],
+  pigz: ['pigz', '-n'],
+  xz: ['xz', '-T0'],
+  zstd: ['zstd', '-q', '-T0'],
+};
+
+/** Levels and the like; nothing that names files. */
+const allowedOption = /^-(\d+|e|-rsyncable|-fast|-best|-extreme|-ultra)$/;
+
+/** The program for a compression algorithm. @throws LxdError bad-request */
+export const compressorOf = (algorithm: string): Argv | undefined => {
+  const [name = '', ...options] = algorithm.trim().split(/\s+/);
+  if (!Object.hasOwn(compressors, name) || options.some((option) => !allowedOption.test(option))) {
+    throw badRequest(`Invalid compression algorithm "${algorithm}": use one of ${Object.keys(compressors).join(', ')}`);
+  }
+  const program = compressors[name];
+  return program && [...program, ...options];
+};
+
+const hashOf = async (file: string): Promise<string> => {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(file)) hash.update(chunk);
+  return hash.digest('hex');
+};
+
+/** Makes images of instances and snapshots (spec 04.106–115). */
+export const createPublish = ({ images, locks, mount, isRunning }: Parts) => {
+  const pack = async (
+    { instance, snapshot }: PublishSource,
+    request: PublishRequest,
+    directory: string,
+    { signal, progress }: Work,
+  ): Promise<ReceivedFiles> => {
+    await using volume = await mount(instance, snapshot);
+    using root = openImageRoot(volume.path);
+    const found = await readMetadata(root);
+    const { expiresAt } = request.record;
+    const metadata = {
+      architecture: found?.architecture || instance.architecture,
+      creation_date: Math.floor(Date.now() / 1000),
+      expiry_date: expiresAt ? Math.floor(expiresAt.getTime() / 1000) : 0,
+      properties: request.properties ?? found?.properties ?? {},
+      templates: found?.templates ?? {},
+    };
+    await writeFile(join(directory, 'metadata.yaml'), formatMetadata(metadata), { mode: 0o644 });
+    const sources = ['-C', directory, 'metadata.yaml'];
+    const options = signal ? { signal } : {};
+    if (instance.type === 'virtual-machine') {
+      if (!volume.disk) throw badRequest('The instance has no disk');
+      const disk = join(directory, 'rootfs.img');
+      await run(['qemu-img', 'convert', '-c', '-O', 'qcow2', volume.disk, disk], {
+        ...options,
+        debianPackage: 'qemu-utils',
+      });
+      sources.push('rootfs.img');
+    }
+    sources.push('-C', volume.path);
+    if (instance.type === 'container') sources.push('rootfs');
+    if (templateNames(root).length > 0) sources.push('templates');
+    const main = join(directory, 'main');
+    if (request.compression === 'squashfs') {
+      const paths = ['rootfs', 'templates']
+        .filter((name) => sources.includes(name))
+        .map((name) => join(volume.path, name));
+      const first = join(directory, 'metadata.yaml');
+      await run(['mksquashfs', first, ...paths, main, '-quiet', '-no-progress', '-noappend'], {
+        ...options,
+        debianPackage: 'squashfs-tools',
+      });
+      return { main, fingerprint: await hashOf(main), size: (await stat(main)).size, filename: request.filename };
+    }
+    const tar: Argv = ['tar', '--numeric-owner', '--xattrs', '--sort=name', '-cf', '-', ...sources];
+    const compressor = compressorOf(request.compression);
+    const packing = spawnStream(compressor ? [tar, compressor] : [tar], options);
+    if (!packing.stdout) throw new Error('tar has no output');
+    const hash = createHash('sha256');
+    const started = performance.now();
+    let reported = 0;
+    const size = await saveStream(packing.stdout, main, hash, (bytes) => {
+      if (performance.now() - reported < 250) return;
+      reported = performance.now();
+      progress?.({
+        stage: 'create_image_from_container_pack',
+        bytes,
+        speed: bytes / ((performance.now() - started) / 1000),
+      });
+    });
+    await packing.done;
+    return { main, fingerprint: hash.digest('hex'), size, filename: request.filename };
+  };
+
+  return async (source: PublishSource, request: PublishRequest, work: Work): Promise<Image> => {
+    const { instance, snapshot } = source;
+    compressorOf(request.compression);
+    // It is heavy on disk and processor: one after the other (spec 04.112).
+    using _turn = await locks.wait('publishing of images', 'publish', work.signal);
+    using _lock = snapshot === undefined ? locks.hold(lockKey(instance), 'publish') : undefined;
+    if (snapshot === undefined && isRunning(instance)) throw badRequest('Cannot export a running instance as an image');
+    await using directory = await images.workDirectory();
+    return images.add(await pack(source, request, directory.path, work), { ...request.record, properties: {} });
+  };
+};
+
+export type Publish = ReturnType<typeof createPublish>;
