@@ -34,8 +34,8 @@ export interface ImageCreationParts {
 /** What a push token keeps of the request that made it. */
 const pushToken = z.object({
   aliases: z.array(imageAlias),
-  expires_at: time,
-  properties: textMap,
+  expires_at: z.string(),
+  properties: z.record(z.string(), z.string()),
   public: z.boolean(),
 });
 
@@ -124,7 +124,7 @@ export const createImageCreation = (parts: ImageCreationParts) => {
         await using _work = work;
         if (expected && expected !== files.fingerprint)
           throw badRequest(`fingerprints don't match, got ${files.fingerprint} expected ${expected}`);
-        return images.add(files, record);
+        return await images.add(files, record);
       };
       // Whoever pushed with a token alone needs a secret to wait for the end.
       return start(request, run, token ? { secret: crypto.randomUUID() } : undefined);

@@ -103,7 +103,7 @@ export const createImageFetch = ({ images, store, web, finders, serverHeaders }:
       const shared = await images.share(remote.fingerprint, complete);
       if (shared) return shared;
       await using work = await images.workDirectory();
-      return images.add(await remote.download(work.path, { signal, progress }), complete);
+      return await images.add(await remote.download(work.path, { signal, progress }), complete);
     },
 
     async fromUrl(url, record, { signal, progress }) {
@@ -125,7 +125,7 @@ export const createImageFetch = ({ images, store, web, finders, serverHeaders }:
       );
       if (files.fingerprint !== expected)
         throw badRequest(`fingerprints don't match, got ${files.fingerprint} expected ${expected}`);
-      return images.add(files, record);
+      return await images.add(files, record);
     },
   };
 };

@@ -138,7 +138,7 @@ export const createPublish = ({ images, locks, mount, isRunning }: Parts) => {
     using _lock = snapshot === undefined ? locks.hold(lockKey(instance), 'publish') : undefined;
     if (snapshot === undefined && isRunning(instance)) throw badRequest('Cannot export a running instance as an image');
     await using directory = await images.workDirectory();
-    return images.add(await pack(source, request, directory.path, work), { ...request.record, properties: {} });
+    return await images.add(await pack(source, request, directory.path, work), { ...request.record, properties: {} });
   };
 };
 

@@ -170,7 +170,7 @@ export const createImageService = (parts: Parts): ImageService => {
     async add(files, record) {
       using _lock = await locks.wait(lockKey(files.fingerprint), 'import');
       const target = imageFiles(directories.images, files.fingerprint);
-      return insert(files, record, async () => {
+      return await insert(files, record, async () => {
         if (files.rootfs) await rename(files.rootfs, target.rootfs);
         await rename(files.main, target.main);
       });
@@ -180,7 +180,7 @@ export const createImageService = (parts: Parts): ImageService => {
       using _lock = await locks.wait(lockKey(fingerprint), 'import');
       const other = (await store.list()).find((image) => image.fingerprint === fingerprint && image.state === 'ready');
       if (!other) return undefined;
-      return insert(
+      return await insert(
         { ...(await filesOf(other)), fingerprint, size: other.size, filename: other.filename },
         record,
         () => Promise.resolve(),

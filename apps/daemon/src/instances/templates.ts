@@ -46,7 +46,7 @@ const openTarget = async (root: Root, path: string, createOnly: boolean) => {
 const readTemplate = async (image: Root, name: string): Promise<string> => {
   if (name.includes('/')) throw badRequest(`Invalid template filename "${name}"`);
   await using file = await image.open(`templates/${name}`);
-  return file.readFile('utf8');
+  return await file.readFile('utf8');
 };
 
 /**
