@@ -16,8 +16,12 @@ export interface ImageAliases {
 }
 
 export const createImageAliases = ({ store, events }: { store: ImageStore; events: Events }): ImageAliases => {
-  const publish = (action: 'created' | 'deleted' | 'renamed' | 'updated', name: string, project: string, context?: Record<string, unknown>): void =>
-    events.lifecycle(`image-alias-${action}`, imageAliasUrl(name), project, context);
+  const publish = (
+    action: 'created' | 'updated' | 'renamed' | 'deleted',
+    name: string,
+    project: string,
+    context?: Record<string, unknown>,
+  ): void => events.lifecycle(`image-alias-${action}`, imageAliasUrl(name), project, context);
 
   return {
     list: (project) => store.aliases(project),

@@ -1,6 +1,7 @@
 import { imageUrl } from '@lxd-ts/api';
 import { badRequest, type LxdError, messageOf } from '@lxd-ts/driver-kit';
 import type { Logger } from 'pino';
+import { every } from '../core/every.ts';
 import type { Events } from '../events/bus.ts';
 import type { ImageAliases } from './aliases.ts';
 import type { ImageFetch } from './fetch.ts';
@@ -91,27 +92,19 @@ export const createImageRefresh = ({ images, aliases, fetch, events, log, settin
     refreshDue,
     dropExpired,
 
-    /** Begins the checks, now and every hour. Disposing ends them and waits for one that is under way. */
+    /** Begins the checks, now and every hour. Disposing ends them. */
     start(): AsyncDisposable {
       const stopping = new AbortController();
       let hours = 0;
       const check = async (): Promise<void> => {
-        try {
-          await dropExpired();
-          await refreshDue(hours++, stopping.signal);
-        } catch (error) {
-          if (!stopping.signal.aborted) log.error({ err: error }, 'Could not look after the images');
-        }
+        await dropExpired();
+        await refreshDue(hours++, stopping.signal);
       };
-      let running = check();
-      const timer = setInterval(() => {
-        running = running.then(check);
-      }, hourMs).unref();
+      const checks = every(hourMs, 'look after the images', check, log);
       return {
-        async [Symbol.asyncDispose]() {
-          clearInterval(timer);
-          stopping.abort();
-          await running;
+        [Symbol.asyncDispose]() {
+          stopping.abort(new Error('The daemon stops'));
+          return Promise.resolve(checks[Symbol.asyncDispose]());
         },
       };
     },

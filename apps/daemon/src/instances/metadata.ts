@@ -54,9 +54,8 @@ export const createInstanceMetadata = ({ mount, locks, events }: Parts): Instanc
     });
   };
 
-  const publish = (
-    action: 'retrieved' | 'updated' | 'template-created' | 'template-deleted' | 'template-retrieved',
-    instance: Instance, path?: string): void =>
+  type Action = 'retrieved' | 'updated' | `template-${'created' | 'deleted' | 'retrieved'}`;
+  const publish = (action: Action, instance: Instance, path?: string): void =>
     events.lifecycle(
       `instance-metadata-${action}`,
       `${instanceUrl(instance.name)}/metadata${path === undefined ? '' : '/templates'}`,
