@@ -185,7 +185,10 @@ export const createInstanceService = (parts: Parts): InstanceService => {
       using _lock = await locks.wait(lockKey(instance), 'update');
       const before = await store.get(instance.project, instance.name);
       const config = withoutEmpty(change.config ? withServerKeys(change.config, before.config) : before.config);
-      checkInstanceConfig(change.config ? withoutEmpty(change.config) : {}, before.config, before.type);
+      // `lxc copy --refresh` sends the source's record, with what the server keeps of the source: that is not meant.
+      const foreign =
+        change.config?.['volatile.uuid'] && change.config['volatile.uuid'] !== before.config['volatile.uuid'];
+      checkInstanceConfig(foreign ? config : withoutEmpty(change.config ?? {}), before.config, before.type);
       if (change.devices) devices.validate(change.devices, before.project, before.type);
       const complete = { ...change, config };
       const after = await expandedWith(before, complete);
