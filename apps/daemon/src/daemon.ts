@@ -64,6 +64,7 @@ import { createInstanceMetadata } from './instances/metadata.ts';
 import { instanceMetadataRoutes } from './instances/metadata-routes.ts';
 import { instanceRoutes } from './instances/routes.ts';
 import { createRuns } from './instances/running.ts';
+import { createSchedule } from './instances/schedule.ts';
 import { createInstanceService } from './instances/service.ts';
 import { createSnapshots } from './instances/snapshots.ts';
 import { snapshotRoutes } from './instances/snapshots-routes.ts';
@@ -293,7 +294,10 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     runs,
     mount: (instance) => rootVolumes.mount(instance),
     subIds: containerIds,
-    prepare: prepareTemplates,
+    prepare: async (instance, volume) => {
+      await schedule.atStart(instance);
+      return prepareTemplates(instance, volume);
+    },
     deleteEphemeral: (instance) => instances.delete(instance),
   });
   const instances = createInstanceService({
@@ -318,10 +322,11 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
       ).catch(() => undefined);
     },
   });
+  const snapshotStore = createSnapshotStore(global);
   const rootSnapshots = createRootSnapshots(pools, rootVolumes, volumeStore);
   const snapshots = createSnapshots({
     store: instanceStore,
-    snapshots: createSnapshotStore(global),
+    snapshots: snapshotStore,
     volumes: rootVolumes,
     rootSnapshots,
     instances,
@@ -346,6 +351,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     image: imageFor,
     imageUsed: async (project, fingerprint) => images.markUsed(await imageProject(project), fingerprint),
   });
+  const schedule = createSchedule({ store: instanceStore, instances, snapshots, snapshotStore, operations, log });
   const copying = createCopying({
     store: instanceStore,
     instances,
@@ -497,6 +503,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
   await https.open();
   log.info({ socket: directories.socket }, 'Ready');
   const background = lifecycle.autostart(await all());
+  schedule.run();
   const expiry = every(
     hour,
     'remove old logs',
@@ -509,7 +516,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
   const close = async (): Promise<void> => {
     await Promise.all([...listeners, https, guestApi].map((listener) => listener[Symbol.asyncDispose]()));
     await drain();
-    await Promise.all([background, expiry[Symbol.asyncDispose](), imageTasks[Symbol.asyncDispose]()]);
+    await Promise.all([background, ...[schedule, expiry, imageTasks].map((task) => task[Symbol.asyncDispose]())]);
     await Promise.all([local.close(), global.close()]);
   };
 

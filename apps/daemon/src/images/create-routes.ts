@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { type ImagesPost, imageAlias, imagesPost } from '@lxd-ts/api';
-import { textMap, time } from '@lxd-ts/api/schema';
 import { badRequest, conflict, forbidden, type InstanceType } from '@lxd-ts/driver-kit';
 import { z } from 'zod';
 import { isTrusted } from '../http/identity.ts';

@@ -208,7 +208,7 @@ export const createSnapshots = (parts: Parts): SnapshotService => {
     },
 
     async create(instance, snapshot) {
-      using _lock = locks.hold(lockKey(instance), 'snapshot');
+      using _lock = await locks.wait(lockKey(instance), 'snapshot');
       return take(await store.get(instance.project, instance.name), snapshot);
     },
 
@@ -235,7 +235,7 @@ export const createSnapshots = (parts: Parts): SnapshotService => {
 
     async rename(instance, name, to) {
       checkName('instanceSnapshot', to);
-      using _lock = locks.hold(lockKey(instance), 'rename snapshot');
+      using _lock = await locks.wait(lockKey(instance), 'rename snapshot');
       const snapshot = await snapshots.get(instance, name);
       if ((await snapshots.list(instance.id)).some((one) => one.name === to))
         throw conflict(`Name '${instance.name}/${to}' already in use`);
@@ -250,7 +250,7 @@ export const createSnapshots = (parts: Parts): SnapshotService => {
     },
 
     async delete(instance, name) {
-      using _lock = locks.hold(lockKey(instance), 'delete snapshot');
+      using _lock = await locks.wait(lockKey(instance), 'delete snapshot');
       await remove(instance, await snapshots.get(instance, name));
     },
 
