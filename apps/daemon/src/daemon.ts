@@ -69,6 +69,7 @@ import { createInstanceService } from './instances/service.ts';
 import { createSnapshots } from './instances/snapshots.ts';
 import { snapshotRoutes } from './instances/snapshots-routes.ts';
 import { createSnapshotStore } from './instances/snapshots-store.ts';
+import { sftpRoutes } from './instances/sftp-routes.ts';
 import { createInstanceStore } from './instances/store.ts';
 import { prepareTemplates } from './instances/templates.ts';
 import { networkRoutes } from './networks/routes.ts';
@@ -458,7 +459,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
   });
   snapshotRoutes(router, instances, snapshots, operations);
 
-  fileRoutes(router, instances, events, async (instance) => {
+  const openInstanceFiles = async (instance: Instance) => {
     const run = runs.get(instance);
     if (run) return openFiles(`/proc/${run.running.pid}/root`, run.idmap, async () => undefined);
     const volume = await rootVolumes.mount(instance);
@@ -468,6 +469,9 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     find: instanceStore.get,
     metadata: createInstanceMetadata({ mount: (instance) => rootVolumes.mount(instance), locks, events }),
   });
+  };
+  fileRoutes(router, instances, events, openInstanceFiles);
+  sftpRoutes(router, instances, openInstanceFiles, log);
   execRoutes(router, instances, operations, events, directories.logs);
   consoleRoutes(router, instances, operations, events, directories.logs);
   logRoutes(router, instances, events, directories.logs);

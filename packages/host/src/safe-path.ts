@@ -9,6 +9,7 @@ import {
   AT_REMOVEDIR,
   cString,
   fchownat,
+  linkat,
   mkdirat,
   O_CLOEXEC,
   O_PATH,
@@ -284,6 +285,13 @@ export class Root implements Disposable {
   rename(from: string, to: string): void {
     this.#atParent(from, 'rename', (fromFd, fromName) =>
       this.#atParent(to, 'rename', (toFd, toName) => renameat(fromFd, fromName, toFd, toName)),
+    );
+  }
+
+  /** Makes a further name for a file; of a symlink, for the link itself. EEXIST when the name is taken. */
+  link(from: string, to: string): void {
+    this.#atParent(from, 'link', (fromFd, fromName) =>
+      this.#atParent(to, 'link', (toFd, toName) => linkat(fromFd, fromName, toFd, toName, 0)),
     );
   }
 

@@ -130,6 +130,9 @@ export const setSecureBits = (bits: number): number => prctl(PR_SET_SECUREBITS, 
 export const symlinkat = wrapped<[target: PathBytes, dirFd: number, name: PathBytes]>(
   'int symlinkat(const char*, int, const char*)',
 );
+export const linkat = wrapped<[fromFd: number, from: PathBytes, toFd: number, to: PathBytes, flags: number]>(
+  'int linkat(int, const char*, int, const char*, int)',
+);
 export const renameat = wrapped<[fromFd: number, from: PathBytes, toFd: number, to: PathBytes]>(
   'int renameat(int, const char*, int, const char*)',
 );

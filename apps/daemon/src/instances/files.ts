@@ -36,6 +36,10 @@ export interface InstanceFiles extends AsyncDisposable {
   /** Removes a file or an empty directory. */
   remove(path: string): void;
   readonly root: Root;
+  /** The id on disk of one inside. @throws LxdError bad-request for one that the instance does not have */
+  hostId(kind: 'uid' | 'gid', id: number): number;
+  /** The id inside of one on disk; 65534 for one that the instance does not know. */
+  insideId(kind: 'uid' | 'gid', id: number): number;
 }
 
 /** What a file is, with ids as seen inside. */
@@ -134,6 +138,8 @@ export const openFiles = (path: string, idmap: IdMap | undefined, release: () =>
 
   return {
     root,
+    hostId,
+    insideId,
     stat: (path) => explained(path, () => infoOf(root.lstat(path))),
     list: (path) => explained(path, () => root.list(path)),
     readlink: (path) => explained(path, () => root.readlink(path)),
