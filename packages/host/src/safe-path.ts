@@ -284,14 +284,14 @@ export class Root implements Disposable {
   /** Moves within the root; an existing file at the new path is replaced. */
   rename(from: string, to: string): void {
     this.#atParent(from, 'rename', (fromFd, fromName) =>
-      this.#atParent(to, 'rename', (toFd, toName) => renameat(fromFd, fromName, toFd, toName)),
+      this.#atParent(to, 'rename', (toFd, toName) => this.#making(() => renameat(fromFd, fromName, toFd, toName))),
     );
   }
 
   /** Makes a further name for a file; of a symlink, for the link itself. EEXIST when the name is taken. */
   link(from: string, to: string): void {
     this.#atParent(from, 'link', (fromFd, fromName) =>
-      this.#atParent(to, 'link', (toFd, toName) => linkat(fromFd, fromName, toFd, toName, 0)),
+      this.#atParent(to, 'link', (toFd, toName) => this.#making(() => linkat(fromFd, fromName, toFd, toName, 0))),
     );
   }
 
