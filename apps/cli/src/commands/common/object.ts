@@ -45,6 +45,12 @@ export interface Configurable {
 export const pick = (value: object, shape: Struct): Record<string, unknown> =>
   Object.fromEntries(Object.entries(value).filter(([key]) => key in shape.fields));
 
+/** The same value with its `used_by` in order, as `show` prints it. */
+export const sortedUsers = <T extends object>(value: T): T => {
+  const users = 'used_by' in value && Array.isArray(value.used_by) ? value.used_by : undefined;
+  return users ? { ...value, used_by: users.toSorted() } : value;
+};
+
 interface Words {
   short: string;
   title?: string;
@@ -78,7 +84,7 @@ const change = async (object: OpenObject, kind: { putShape: Struct }, changes: C
 export const setCommand = <F extends Flags>(kind: ObjectKind<F>, words: Words, use = '<key>=<value>...'): Leaf =>
   command<F>({
     ...words,
-    use: both(kind, use).replace(' <key><value>', ' <key><value>'),
+    use: both(kind, use),
     args: [kind.words + 1, Number.POSITIVE_INFINITY],
     flags: kind.flags,
     run: async (cli, { args, flags }) => {
@@ -108,7 +114,7 @@ export const showCommand = <F extends Flags>(kind: ObjectKind<F>, words: Words):
     flags: kind.flags,
     run: async (cli, { args, flags }) => {
       const { value } = await (await kind.open(cli, args, flags)).read();
-      out(printYaml(value, kind.shape));
+      out(printYaml(sortedUsers(value), kind.shape));
     },
   });
 

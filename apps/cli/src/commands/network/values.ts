@@ -1,9 +1,11 @@
+import type { Cli } from '../../cli.ts';
 import { targetFlag } from '../../command/flags.ts';
 import {
   type Configurable,
   editCommand,
   getCommand,
   type ObjectKind,
+  type OpenObject,
   pick,
   required,
   setCommand,
@@ -12,25 +14,35 @@ import {
 } from '../common/object.ts';
 import { networkPut, networkShape } from './shape.ts';
 
-const flags = { target: targetFlag };
+const use = '[<remote>:]<network>';
+const shapes = { shape: networkShape, putShape: networkPut };
 
+const open = async (cli: Cli, text: string, target: string): Promise<OpenObject> => {
+  const { client, name } = await cli.locate(text);
+  const server = target === '' ? client : client.onMember(target);
+  const segments = ['networks', required(name, 'network name')];
+  return {
+    read: () => server.get<Configurable>(segments),
+    write: async (value, etag) => {
+      await server.send('PUT', segments, pick(value, networkPut), { etag });
+    },
+  };
+};
+
+const flags = { target: targetFlag };
 const kind: ObjectKind<typeof flags> = {
-  use: '[<remote>:]<network>',
+  ...shapes,
+  use,
   words: 1,
   flags,
-  shape: networkShape,
-  putShape: networkPut,
-  open: async (cli, [text = ''], { target = '' }) => {
-    const { client, name } = await cli.locate(text);
-    const server = target === '' ? client : client.onMember(target);
-    const segments = ['networks', required(name, 'network name')];
-    return {
-      read: () => server.get<Configurable>(segments),
-      write: async (value, etag) => {
-        await server.send('PUT', segments, pick(value, networkPut), { etag });
-      },
-    };
-  },
+  open: (cli, [text = ''], { target }) => open(cli, text, target),
+};
+const anywhere: ObjectKind<Record<string, never>> = {
+  ...shapes,
+  use,
+  words: 1,
+  flags: {},
+  open: (cli, [text = '']) => open(cli, text, ''),
 };
 
 export const networkGet = getCommand(kind, { short: 'Get values for network configuration keys' });
@@ -42,7 +54,7 @@ export const networkSet = setCommand(kind, {
 export const networkUnset = unsetCommand(kind, { short: 'Unset network configuration keys' });
 export const networkShow = showCommand(kind, { short: 'Show network configurations' });
 export const networkEdit = editCommand(
-  { ...kind, flags: {} },
+  anywhere,
   { short: 'Edit network configurations as YAML' },
   `### This is a YAML representation of the network.
 ### Any line starting with a '# will be ignored.
