@@ -159,18 +159,19 @@ const frames = (own: Host, other: Host): { title: string; stoppedBy: Config; fra
           ),
         ),
     },
+    // In VLAN 1, to which ports belong where the bridge filters VLANs.
     ...[v4, v6].flatMap((stoppedBy) => [
       {
         title: 'a frame in a VLAN',
         stoppedBy,
         frame: (tail: Buffer) =>
-          send(0x8100, Buffer.concat([u16(5, 0x0800), ipv4('10.91.7.66', other.ipv4, udp(1, 2, tail))])),
+          send(0x8100, Buffer.concat([u16(1, 0x0800), ipv4('10.91.7.66', other.ipv4, udp(1, 2, tail))])),
       },
       {
         title: 'a frame in nested VLANs',
         stoppedBy,
         frame: (tail: Buffer) =>
-          send(0x88a8, Buffer.concat([u16(5, 0x8100, 6, 0x0800), ipv4('10.91.7.66', other.ipv4, udp(1, 2, tail))])),
+          send(0x88a8, Buffer.concat([u16(1, 0x8100, 6, 0x0800), ipv4('10.91.7.66', other.ipv4, udp(1, 2, tail))])),
       },
       { title: 'a frame of another protocol', stoppedBy, frame: (tail: Buffer) => send(0x88b5, tail) },
     ]),
