@@ -52,7 +52,6 @@ export const openPool = async (spec: PoolSpec, source: string): Promise<StorageP
     if (quotas) startProject(path);
   };
   const remove = async (path: string): Promise<void> => {
-    if (!(await exists(path))) return;
     if (quotas) endProject(path);
     await removeTree(path);
   };

@@ -43,7 +43,7 @@ export interface DirectoryStore {
    * @throws errno-coded EEXIST when there is a target
    */
   copy(source: string, target: string, options: { readonly snapshot: boolean }, work?: Work): Promise<void>;
-  /** Removes a directory that `make` or `copy` made, with all below. Nothing there is no error. */
+  /** Removes a directory that `make` or `copy` made, with all below. */
   remove(path: string): Promise<void>;
   /** When the directory of a snapshot was made, in any unit that grows. Default: its birth time. */
   age?(path: string): Promise<number>;
@@ -99,7 +99,7 @@ export const directoryVolumes = (root: string, store: DirectoryStore): VolumeCal
     // Before the undo is registered: what is there already is not to be removed.
     if (await exists(path)) throw taken();
     if (volume.snapshot !== undefined) await makeDirectory(snapshotsDirectory(root, volume), 0o700);
-    undo.add(`remove ${path}`, () => (volume.snapshot === undefined ? store.remove(path) : removeSnapshot(volume)));
+    undo.add(`remove ${path}`, () => (volume.snapshot === undefined ? remove(path) : removeSnapshot(volume)));
     try {
       await make(path);
     } catch (error) {
@@ -115,10 +115,14 @@ export const directoryVolumes = (root: string, store: DirectoryStore): VolumeCal
     if (target.type !== from.type) await chmod(pathOf(target), volumeMode(target.type));
   };
 
+  const remove = async (path: string): Promise<void> => {
+    if (await exists(path)) await store.remove(path);
+  };
+
   const removeSnapshot = async (volume: Volume): Promise<void> => {
     const path = pathOf(volume);
     await unmountLeftovers(path);
-    await store.remove(path);
+    await remove(path);
     try {
       await rmdir(dirname(path));
     } catch (error) {
@@ -156,7 +160,7 @@ export const directoryVolumes = (root: string, store: DirectoryStore): VolumeCal
       undo.commit();
     },
 
-    deleteVolume: (volume) => store.remove(pathOf(volume)),
+    deleteVolume: (volume) => remove(pathOf(volume)),
 
     async renameVolume(volume, name) {
       const renamed = { ...volume, name };
@@ -214,7 +218,7 @@ export const directoryVolumes = (root: string, store: DirectoryStore): VolumeCal
       await makeDirectory(incompleteDirectory(root), 0o700);
       const copy = join(incompleteDirectory(root), randomUUID());
       // Once they have changed places this removes what the volume was.
-      undo.add('remove the copy', () => store.remove(copy));
+      undo.add('remove the copy', () => remove(copy));
       await store.copy(source, copy, { snapshot: false }, work);
       const total = (await store.limits?.usage(path))?.total;
       if (total !== undefined) await store.limits?.set(copy, total);
