@@ -55,6 +55,16 @@ const decompressors: Partial<Record<ArchiveFormat, Argv>> = {
   lz4: ['lz4', '-dc'],
 };
 
+/** The option that makes tar(1) read a format. It finds most by itself, but not lzma of unknown length. */
+export const tarOptions: Readonly<Partial<Record<ArchiveFormat, string>>> = {
+  gzip: '--gzip',
+  bzip2: '--bzip2',
+  xz: '--xz',
+  lzma: '--lzma',
+  zstd: '--zstd',
+  lz4: '--use-compress-program=lz4',
+};
+
 /** A tarball's bytes, decompressed. Dispose it when enough is read. */
 const openTar = async (file: string, format: ArchiveFormat): Promise<{ stream: Readable } & AsyncDisposable> => {
   const argv = decompressors[format];

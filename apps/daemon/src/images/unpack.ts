@@ -2,7 +2,7 @@ import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badRequest, type Fill, type InstanceType, type MountedVolume } from '@lxd-ts/driver-kit';
 import { removeTree, run } from '@lxd-ts/host';
-import { formatOf } from './archive.ts';
+import { formatOf, tarOptions } from './archive.ts';
 import { imageFiles } from './files.ts';
 
 const extract = async (
@@ -11,7 +11,8 @@ const extract = async (
   { signal, keepDirectory }: { signal: AbortSignal | undefined; keepDirectory: boolean },
 ): Promise<void> => {
   const options = signal ? { signal } : {};
-  if ((await formatOf(file)) === 'squashfs') {
+  const format = await formatOf(file);
+  if (format === 'squashfs') {
     await run(['unsquashfs', '-q', '-no-progress', '-f', '-d', directory, file], {
       ...options,
       debianPackage: 'squashfs-tools',
@@ -21,6 +22,7 @@ const extract = async (
   await run(
     [
       'tar',
+      ...(tarOptions[format] ? [tarOptions[format]] : []),
       '--numeric-owner',
       '--same-owner',
       '--xattrs',
