@@ -464,12 +464,11 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     if (run) return openFiles(`/proc/${run.running.pid}/root`, run.idmap, async () => undefined);
     const volume = await rootVolumes.mount(instance);
     return openFiles(join(volume.path, 'rootfs'), undefined, () => Promise.resolve(volume[Symbol.asyncDispose]()));
-  });
+  };
   instanceMetadataRoutes(router, {
     find: instanceStore.get,
     metadata: createInstanceMetadata({ mount: (instance) => rootVolumes.mount(instance), locks, events }),
   });
-  };
   fileRoutes(router, instances, events, openInstanceFiles);
   sftpRoutes(router, instances, openInstanceFiles, log);
   execRoutes(router, instances, operations, events, directories.logs);
