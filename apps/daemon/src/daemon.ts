@@ -4,9 +4,9 @@
  */
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { instanceUrl, profileUrl, storagePoolUrl } from '@lxd-ts/api';
+import { imageUrl, instanceUrl, profileUrl, storagePoolUrl } from '@lxd-ts/api';
 import { createInitialRows, openDatabases } from '@lxd-ts/database';
-import { type Driver, isTrue, notFound, type Reservation, unavailable } from '@lxd-ts/driver-kit';
+import { type Driver, isTrue, notFound, type Reservation } from '@lxd-ts/driver-kit';
 import { subordinateIds } from '@lxd-ts/host';
 import { lxc } from '@lxd-ts/instance-lxc';
 import { bridge, bridgedNic, p2pNic } from '@lxd-ts/network-bridge';
@@ -58,18 +58,18 @@ import { expand, handleOf, type Instance, rootDisk } from './instances/instance.
 import { createLifecycle } from './instances/lifecycle.ts';
 import { expireLogs } from './instances/logs.ts';
 import { logRoutes } from './instances/logs-routes.ts';
-import { createMoving } from './instances/move.ts';
-import { createRebuilding } from './instances/rebuild.ts';
 import { createInstanceMetadata } from './instances/metadata.ts';
 import { instanceMetadataRoutes } from './instances/metadata-routes.ts';
+import { createMoving } from './instances/move.ts';
+import { createRebuilding } from './instances/rebuild.ts';
 import { instanceRoutes } from './instances/routes.ts';
 import { createRuns } from './instances/running.ts';
 import { createSchedule } from './instances/schedule.ts';
 import { createInstanceService } from './instances/service.ts';
+import { sftpRoutes } from './instances/sftp-routes.ts';
 import { createSnapshots } from './instances/snapshots.ts';
 import { snapshotRoutes } from './instances/snapshots-routes.ts';
 import { createSnapshotStore } from './instances/snapshots-store.ts';
-import { sftpRoutes } from './instances/sftp-routes.ts';
 import { createInstanceStore } from './instances/store.ts';
 import { prepareTemplates } from './instances/templates.ts';
 import { networkRoutes } from './networks/routes.ts';
@@ -95,7 +95,10 @@ import { createPools } from './storage/pools.ts';
 import { createRootSnapshots } from './storage/root-snapshots.ts';
 import { createRootVolumes } from './storage/root-volumes.ts';
 import { storageRoutes } from './storage/routes.ts';
+import { volumeRoutes } from './storage/volume-routes.ts';
+import { createVolumeSnapshots } from './storage/volume-snapshots.ts';
 import { createVolumeStore } from './storage/volume-store.ts';
+import { createCustomVolumes, type VolumeName } from './storage/volumes.ts';
 import { warningRoutes } from './warnings/routes.ts';
 import { createWarningStore } from './warnings/store.ts';
 
@@ -270,13 +273,31 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     backupContent: async (instance) => ({ instance }),
   });
 
+  const attachedTo =
+    ({ pool, name }: VolumeName) =>
+    (config: Readonly<Record<string, string>>): boolean =>
+      config['type'] === 'disk' && config['pool'] === pool && config['source'] === name;
+  const customVolumes = createCustomVolumes({
+    pools,
+    store: volumeStore,
+    locks,
+    events,
+    log,
+    usedBy: (name) => usersOf(attachedTo(name)),
+    runningUsers: async (name) =>
+      (await instanceStore.list({ project: name.project }))
+        .filter((one) => runs.get(one) && Object.values(one.expanded.devices).some(attachedTo(name)))
+        .map((one) => one.name),
+  });
+  const volumeSnapshots = createVolumeSnapshots({ volumes: customVolumes, store: volumeStore, locks, events, log });
+
   // Instances
   const devices = createDeviceManager(
     drivers,
     {
       network: (project, name) => networks.forDevice(project, name),
       reserve: (project, network, reservation, owner) => networks.reserve(project, network, owner, reservation),
-      volume: () => Promise.reject(unavailable('Custom volumes are not ready')),
+      volume: (project, pool, name) => customVolumes.mount({ project, pool, name }),
       serverConfig: () => settings.all(),
     },
     directories.devices,
@@ -424,6 +445,20 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
   networkRoutes(router, networks, networkUsers);
   storageRoutes(router, { pools, poolStore, volumeStore, events, usersOf });
   imageAliasRoutes(router, { images, aliases: imageAliases, projectOf: imageProject });
+  volumeRoutes(router, {
+    pools: poolStore,
+    store: volumeStore,
+    volumes: customVolumes,
+    snapshots: volumeSnapshots,
+    operations,
+    usedBy: async (volume) => {
+      const scope = { project: volume.project };
+      if (volume.type === 'custom') return usersOf(attachedTo(volume));
+      return [volume.type === 'image' ? imageUrl(volume.name, scope) : instanceUrl(volume.name, scope)];
+    },
+    deleteImageVolume: (volume) => imageVolumes.removeFrom(volume.pool, volume.name),
+    rootUsage: async (volume) => rootVolumes.usage(await instanceStore.get(volume.project, volume.name)),
+  });
   imageRoutes(router, {
     images,
     fetch: imageFetch,
@@ -482,6 +517,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
   await instances.recover();
   await rebuilding.recover();
   await rootVolumes.recover();
+  await customVolumes.recover();
   await moving.recover();
   await snapshots.recover();
   await networks.startAll();

@@ -1,7 +1,7 @@
 import type { Config, Fill, Volume, Work } from '@lxd-ts/driver-kit';
 import type { Locks } from '../core/locks.ts';
 import type { OpenPool, Pools } from '../storage/pools.ts';
-import type { VolumeStore } from '../storage/volume-store.ts';
+import type { StoredVolume, VolumeStore } from '../storage/volume-store.ts';
 
 /** Images unpacked in pools whose driver clones: one volume for each image and pool. */
 export interface ImageVolumes {
@@ -9,6 +9,8 @@ export interface ImageVolumes {
   get(open: OpenPool, fingerprint: string, unpack: Fill, work?: Work): Promise<Volume>;
   /** Removes the image's volumes from all pools. */
   remove(fingerprint: string): Promise<void>;
+  /** Removes the image's volume from one pool; the next instance from it there takes longer. */
+  removeFrom(pool: string, fingerprint: string): Promise<void>;
 }
 
 interface Parts {
@@ -25,34 +27,43 @@ const volumeOf = (fingerprint: string, config: Config): Volume => ({
   config,
 });
 
-export const createImageVolumes = ({ pools, volumes, locks }: Parts): ImageVolumes => ({
-  async get({ pool, storage }, fingerprint, unpack, work) {
-    using _lock = await locks.wait(`image volume "${pool.name}/${fingerprint}"`, 'unpack', work?.signal);
-    const row = await volumes.find(pool.name, 'default', 'image', fingerprint);
-    const volume = volumeOf(fingerprint, row?.config ?? {});
-    if (row?.state === 'ready') return volume;
-    await storage.deleteVolume(volume);
-    const pending =
-      row ??
-      (await volumes.insert({
-        pool: pool.name,
-        project: 'default',
-        type: 'image',
-        content: 'filesystem',
-        name: fingerprint,
-        description: '',
-        config: {},
-      }));
-    await storage.createVolume(volume, unpack, work);
-    await volumes.markReady(pending.id);
-    return volume;
-  },
+export const createImageVolumes = ({ pools, volumes, locks }: Parts): ImageVolumes => {
+  const removeRow = async (row: StoredVolume): Promise<void> => {
+    const { storage } = await pools.open(row.pool);
+    await storage.deleteVolume(volumeOf(row.name, row.config));
+    await volumes.delete(row.id);
+  };
 
-  async remove(fingerprint) {
-    for (const row of await volumes.list({ type: 'image', name: fingerprint })) {
-      const { storage } = await pools.open(row.pool);
-      await storage.deleteVolume(volumeOf(fingerprint, row.config));
-      await volumes.delete(row.id);
-    }
-  },
-});
+  return {
+    async get({ pool, storage }, fingerprint, unpack, work) {
+      using _lock = await locks.wait(`image volume "${pool.name}/${fingerprint}"`, 'unpack', work?.signal);
+      const row = await volumes.find(pool.name, 'default', 'image', fingerprint);
+      const volume = volumeOf(fingerprint, row?.config ?? {});
+      if (row?.state === 'ready') return volume;
+      await storage.deleteVolume(volume);
+      const pending =
+        row ??
+        (await volumes.insert({
+          pool: pool.name,
+          project: 'default',
+          type: 'image',
+          content: 'filesystem',
+          name: fingerprint,
+          description: '',
+          config: {},
+        }));
+      await storage.createVolume(volume, unpack, work);
+      await volumes.markReady(pending.id);
+      return volume;
+    },
+
+    async remove(fingerprint) {
+      for (const row of await volumes.list({ type: 'image', name: fingerprint })) await removeRow(row);
+    },
+
+    async removeFrom(pool, fingerprint) {
+      using _lock = await locks.wait(`image volume "${pool}/${fingerprint}"`, 'delete');
+      await removeRow(await volumes.get(pool, 'default', 'image', fingerprint));
+    },
+  };
+};

@@ -1,0 +1,134 @@
+import { checkName, expiryDate, storageVolumeSnapshotUrl } from '@lxd-ts/api';
+import { type Config, conflict, notFound, UndoStack } from '@lxd-ts/driver-kit';
+import type { Logger } from 'pino';
+import type { Locks } from '../core/locks.ts';
+import type { Events } from '../events/bus.ts';
+import { checkIfMatch } from '../http/etag.ts';
+import { defaultPattern, snapshotName } from '../instances/snapshots-names.ts';
+import type { StoredSnapshot, VolumeStore } from './volume-store.ts';
+import { type CustomVolumes, type VolumeName, volumeLock, volumeUrl } from './volumes.ts';
+
+/** Snapshots of custom volumes. */
+export interface VolumeSnapshots {
+  list(name: VolumeName): Promise<readonly StoredSnapshot[]>;
+  /** @throws LxdError not-found */
+  get(name: VolumeName, snapshot: string): Promise<StoredSnapshot>;
+  /**
+   * Takes a snapshot and returns its name.
+   *
+   * @param snapshot - empty: `snapshots.pattern` names it
+   * @param expiresAt - undefined: as `snapshots.expiry` says; null: never
+   */
+  create(name: VolumeName, snapshot: string, expiresAt: Date | null | undefined): Promise<string>;
+  update(
+    name: VolumeName,
+    snapshot: string,
+    change: { description: string; expiresAt: Date | undefined },
+    ifMatch: string | undefined,
+  ): Promise<void>;
+  rename(name: VolumeName, snapshot: string, to: string): Promise<void>;
+  delete(name: VolumeName, snapshot: string): Promise<void>;
+  /** Makes the volume what it was. No running instance may use it. */
+  restore(name: VolumeName, snapshot: string): Promise<void>;
+}
+
+interface Parts {
+  readonly volumes: CustomVolumes;
+  readonly store: VolumeStore;
+  readonly locks: Locks;
+  readonly events: Events;
+  readonly log: Logger;
+}
+
+/** The user-editable part, of which the ETag is made. */
+export const editableVolumeSnapshot = ({ description, expiresAt }: StoredSnapshot) => ({
+  description,
+  expires_at: expiresAt?.toISOString() ?? null,
+});
+
+const urlOf = (name: VolumeName, snapshot: string): string =>
+  storageVolumeSnapshotUrl(name.pool, 'custom', name.name, snapshot, { project: name.project });
+
+const expiryOf = (config: Config, now: Date): Date | undefined => {
+  const expression = config['snapshots.expiry'];
+  return expression ? (expiryDate(now, expression) ?? undefined) : undefined;
+};
+
+export const createVolumeSnapshots = ({ volumes, store, locks, events, log }: Parts): VolumeSnapshots => {
+  const list = async (name: VolumeName): Promise<readonly StoredSnapshot[]> =>
+    store.snapshots((await volumes.get(name)).id);
+
+  const get = async (name: VolumeName, snapshot: string): Promise<StoredSnapshot> => {
+    const found = (await list(name)).find((one) => one.name === snapshot);
+    if (!found) throw notFound('Storage volume snapshot not found');
+    return found;
+  };
+
+  return {
+    list,
+    get,
+
+    async create(name, wanted, expiresAt) {
+      using _lock = locks.hold(volumeLock(name), 'snapshot');
+      const { open, volume, row } = await volumes.locate(name);
+      const now = new Date();
+      const taken = (await store.snapshots(row.id)).map((one) => one.name);
+      const snapshot = wanted || snapshotName(row.config['snapshots.pattern'] || defaultPattern, now, taken);
+      checkName('volumeSnapshot', snapshot);
+      if (taken.includes(snapshot)) throw conflict(`Snapshot "${snapshot}" already exists`);
+      await using undo = new UndoStack((what, error) =>
+        log.error({ err: error, volume: name.name }, `Could not undo: ${what}`),
+      );
+      const stored = await store.insertSnapshot(row.id, {
+        name: snapshot,
+        description: row.description,
+        config: row.config,
+        createdAt: now,
+        expiresAt: expiresAt === undefined ? expiryOf(row.config, now) : (expiresAt ?? undefined),
+      });
+      undo.add('remove the row', () => store.deleteSnapshot(stored.id));
+      undo.add('remove the snapshot', () => open.storage.deleteSnapshot({ ...volume, snapshot }));
+      await open.storage.createSnapshot({ ...volume, snapshot });
+      await store.markSnapshotReady(stored.id);
+      undo.commit();
+      events.lifecycle('storage-volume-snapshot-created', urlOf(name, snapshot), name.project, { type: 'custom' });
+      return snapshot;
+    },
+
+    async update(name, snapshot, change, ifMatch) {
+      const before = await get(name, snapshot);
+      checkIfMatch(ifMatch, editableVolumeSnapshot(before));
+      await store.updateSnapshot(before.id, change);
+      events.lifecycle('storage-volume-snapshot-updated', urlOf(name, snapshot), name.project);
+    },
+
+    async rename(name, snapshot, to) {
+      checkName('volumeSnapshot', to);
+      using _lock = locks.hold(volumeLock(name), 'rename a snapshot');
+      const before = await get(name, snapshot);
+      if ((await list(name)).some((one) => one.name === to)) throw conflict(`Snapshot "${to}" already exists`);
+      const { open, volume } = await volumes.locate(name);
+      await open.storage.renameSnapshot({ ...volume, snapshot }, to);
+      await store.renameSnapshot(before.id, to);
+      events.lifecycle('storage-volume-snapshot-renamed', urlOf(name, to), name.project, { old_name: snapshot });
+    },
+
+    async delete(name, snapshot) {
+      using _lock = locks.hold(volumeLock(name), 'delete a snapshot');
+      const stored = await get(name, snapshot);
+      const { open, volume } = await volumes.locate(name);
+      await open.storage.deleteSnapshot({ ...volume, snapshot });
+      await store.deleteSnapshot(stored.id);
+      events.lifecycle('storage-volume-snapshot-deleted', urlOf(name, snapshot), name.project);
+    },
+
+    async restore(name, snapshot) {
+      using _lock = locks.hold(volumeLock(name), 'restore');
+      await get(name, snapshot);
+      await volumes.refuseInUse(name, 'restore');
+      const { open, volume } = await volumes.locate(name);
+      await open.storage.restoreVolume(volume, snapshot);
+      events.lifecycle('storage-volume-restored', volumeUrl(name), name.project, { snapshot });
+    },
+  };
+};
