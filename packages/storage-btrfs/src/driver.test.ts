@@ -194,6 +194,20 @@ it('[05.176] limits are quota groups, turned on with the first size, and gone wi
   expect((await run(['btrfs', 'qgroup', 'show', pool.path])).stdout).not.toContain('0/256');
 });
 
+it('[05.52] the first volumes with a size are limited, made at once or copied', async () => {
+  await using context = await testContext('lxd-ts-btrfs');
+  await using pool = await btrfs.open(await create(specIn(context, { size: '400MiB' })));
+  await pool.createVolume(volume, async ({ path }) => writeFile(join(path, 'f'), Buffer.alloc(4 * MiB, 1)));
+  const limited = { ...volume, config: { size: '16MiB' } };
+  await Promise.all([
+    ...[1, 2, 3].map((at) => pool.createVolume({ ...limited, name: `made${at}` })),
+    ...[1, 2, 3].map((at) => pool.copyVolume({ ...limited, name: `copied${at}` }, volume, [])),
+  ]);
+  for (const name of ['made1', 'made2', 'made3', 'copied1', 'copied2', 'copied3']) {
+    expect((await pool.usage({ ...volume, name }))?.total, name).toBe(16 * MiB);
+  }
+});
+
 it('[05.129 05.161] a volume without subvolumes in it is sent as `btrfs send` does, which `btrfs receive` reads', async () => {
   await using context = await testContext('lxd-ts-btrfs');
   await using pool = await btrfs.open(await create(specIn(context, { size: '200MiB' })));

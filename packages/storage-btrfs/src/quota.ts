@@ -47,6 +47,12 @@ export const quotasOf = (root: string): Quotas | undefined => {
     }
   };
 
+  const turnOn = async (): Promise<void> => {
+    if (await areOn()) return;
+    using top = openDirectory(root);
+    await enableQuotas(top.fd);
+  };
+
   const groupOf = async (path: string): Promise<Group | undefined> => {
     const { id } = withDirectory(path, subvolumeInfo);
     const read = async (name: string): Promise<number> => Number(await readFile(`${groups}/0_${id}/${name}`, 'utf8'));
@@ -64,19 +70,20 @@ export const quotasOf = (root: string): Quotas | undefined => {
 
   return {
     async set(path, size) {
+      if (size === undefined && !(await areOn())) return;
+      await turnOn();
       using top = openDirectory(root);
-      if (!(await areOn())) {
-        if (size === undefined) return;
-        await enableQuotas(top.fd);
-      }
       await limitReferenced(top.fd, withDirectory(path, subvolumeInfo).id, size);
     },
 
     async counted(path) {
-      using top = openDirectory(root);
-      if (!(await areOn())) await enableQuotas(top.fd);
-      await syncFilesystem(top.fd);
+      await turnOn();
       return (await groupOf(path))?.referenced ?? 0;
+    },
+
+    async settle() {
+      using top = openDirectory(root);
+      await syncFilesystem(top.fd);
     },
 
     async usage(path) {

@@ -19,8 +19,10 @@ import { describeVolume, parentOf, volumeSize } from './volume.ts';
 export interface DirectoryLimits {
   /** Limits a directory with all below; undefined lifts the limit. */
   set(path: string, size: number | undefined): Promise<void>;
-  /** The bytes that count towards the limit, up to date. */
+  /** The bytes that count towards the limit, as far as the file system has counted. */
   counted(path: string): Promise<number>;
+  /** Brings the count up to date, where the file system counts later. May take its time. */
+  settle?(path: string): Promise<void>;
   /** Used and (if limited) total bytes; undefined when nobody counted. Starts no process. */
   usage(path: string): Promise<{ readonly used: number; readonly total?: number } | undefined>;
 }
@@ -69,6 +71,9 @@ type VolumeCalls = Pick<
   | 'restoreVolume'
   | 'listVolumes'
 >;
+
+const tooLarge = (target: Volume, size: number, source: number): Error =>
+  badRequest(`${describeVolume(target)} of ${size} bytes is too small for its source, which has ${source}`);
 
 const nothing = { [Symbol.asyncDispose]: async (): Promise<void> => undefined };
 
@@ -119,6 +124,14 @@ export const directoryVolumes = (root: string, store: DirectoryStore): VolumeCal
     if (await exists(path)) await store.remove(path);
   };
 
+  /** Limits what was just copied, if it fits. */
+  const limitCopy = async (target: Volume, size: number, limits: DirectoryLimits): Promise<void> => {
+    const path = pathOf(target);
+    const counted = await limits.counted(path);
+    if (counted > size) throw tooLarge(target, size, counted);
+    await limits.set(path, size);
+  };
+
   const removeSnapshot = async (volume: Volume): Promise<void> => {
     const path = pathOf(volume);
     await unmountLeftovers(path);
@@ -149,14 +162,15 @@ export const directoryVolumes = (root: string, store: DirectoryStore): VolumeCal
       const size = volumeSize(target);
       const fromDisk = diskOf(from);
       await existing(from);
-      if (fromDisk !== undefined && size !== undefined && (await stat(fromDisk)).size > size) {
-        throw badRequest(`${describeVolume(from)} is larger than the size of its copy, ${size} bytes`);
+      if (fromDisk !== undefined && size !== undefined) {
+        const { size: length } = await stat(fromDisk);
+        if (length > size) throw tooLarge(target, size, length);
       }
       for (const snapshot of snapshots) await copyOne({ ...target, snapshot }, { ...from, snapshot }, undo, work);
       await copyOne(target, from, undo, work);
       const disk = diskOf(target);
       if (disk !== undefined && size !== undefined) await growRawDisk(disk, size);
-      else if (size !== undefined) await store.limits?.set(pathOf(target), size);
+      else if (size !== undefined && store.limits) await limitCopy(target, size, store.limits);
       undo.commit();
     },
 
@@ -179,6 +193,7 @@ export const directoryVolumes = (root: string, store: DirectoryStore): VolumeCal
         return;
       }
       if (!store.limits) throw notImplemented(store.unlimited);
+      if (size !== undefined) await store.limits.settle?.(path);
       const counted = size === undefined ? 0 : await store.limits.counted(path);
       if (size !== undefined && size < counted) {
         throw badRequest(`${describeVolume(volume)} cannot shrink to ${size} bytes: it uses ${counted}`);

@@ -107,6 +107,15 @@ export const limitTests = ({ driver, pool, newVolume, quotas }: Suite): void => 
     await discard(pool(), volume, 's0');
   });
 
+  it.runIf(quotas)('a copy is not made smaller than what it holds', async () => {
+    const [volume, copy] = [newVolume(), limited(8 * MiB)];
+    await pool().createVolume(volume);
+    await writeData(pool(), volume, 'data', 16 * MiB);
+    await expectKind(pool().copyVolume(copy, volume, []), 'bad-request');
+    expect(await pool().hasVolume(copy)).toBe(false);
+    await discard(pool(), volume);
+  });
+
   it.runIf(!quotas && driver.features.quotas !== 'yes')(
     'where volumes cannot be limited a size is accepted for a new one, and resizing says that it cannot be done',
     async () => {
