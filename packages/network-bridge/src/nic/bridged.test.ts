@@ -358,6 +358,6 @@ describe('limits', () => {
     expectNear(second.egress, 80 * mega);
     await bridgedNic.update?.({ ...device, config: { network: setting.spec.name } }, both, context);
     const free = await measure(guest);
-    expect(Math.min(free.ingress, free.egress)).toBeGreaterThan(200 * mega);
+    expect(Math.min(free.ingress, free.egress)).toBeGreaterThan(120 * mega);
   });
 });
