@@ -68,7 +68,7 @@ const asError = (error: unknown, raw: string): unknown => {
 
 /** @throws LxdError bad-request when dnsmasq does not understand the user's part of the configuration */
 const check = async (config: string, file: string, raw: string): Promise<void> => {
-  const candidate = `${file}.new`;
+  const candidate = `${file}.check`;
   await replaceFile(candidate, config);
   try {
     await run(['dnsmasq', '--test', `--conf-file=${candidate}`], { debianPackage: 'dnsmasq-base' });

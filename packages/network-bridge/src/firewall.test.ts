@@ -84,7 +84,7 @@ describe('NAT', () => {
 });
 
 describe('filter rules', () => {
-  it('[06.48] without routing the instance reaches the host and its neighbours, and nothing beyond', async () => {
+  it('[06.34 06.48] without routing the instance reaches the host and its neighbours, and nothing beyond', async () => {
     await using place = await start({ 'ipv4.nat': 'true' });
     const { setting, outside, guest } = place;
     const neighbour = await setting.guest('c2');

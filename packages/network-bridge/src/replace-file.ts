@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { isErrno } from '@lxd-ts/host';
 
 /** The text of a file, or undefined when there is none. */
@@ -18,12 +17,8 @@ export const readOptional = async (path: string): Promise<string | undefined> =>
  * @param mode - permissions; the default lets a service that gave up its privileges read it
  */
 export const replaceFile = async (path: string, text: string, mode = 0o644): Promise<void> => {
-  const next = `${path}.${randomUUID()}`;
-  try {
-    await writeFile(next, text, { mode });
-    await rename(next, path);
-  } catch (error) {
-    await rm(next, { force: true });
-    throw error;
-  }
+  // Always the same name: what a crash leaves is overwritten by the next change.
+  const next = `${path}.new`;
+  await writeFile(next, text, { mode });
+  await rename(next, path);
 };

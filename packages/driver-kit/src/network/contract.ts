@@ -116,7 +116,8 @@ export interface NetworkDriver {
 
   /**
    * Completes the configuration of a network about to be created: `auto` addresses become subnets that are free, keys
-   * that are written at creation get their value. Called again by an update that sets a key to `auto`.
+   * that are written at creation get their value. Called again by an update that sets a key to `auto`; of the
+   * result such an update takes over only the keys it set so.
    */
   fill(name: string, config: Config, environment: NetworkEnvironment): Promise<Config>;
 
@@ -137,12 +138,21 @@ export interface Network {
   stop(work?: Work): Promise<void>;
   /** Removes all that is left, the directory included. The caller has stopped it. */
   delete(work?: Work): Promise<void>;
-  /** Renames a network that no instance uses; the caller opens it under the new name afterwards. */
+  /**
+   * Renames a network that no instance uses, its directory included. One that was running runs under the new name. The caller
+   * opens it anew afterwards.
+   *
+   * @throws LxdError conflict when the name is taken on the host
+   */
   rename(name: string, work?: Work): Promise<void>;
   /** Applies `config` to the running network with as little interruption as possible. On failure the old one is in force. */
   update(config: Config, changed: readonly string[], work?: Work): Promise<void>;
 
-  /** Replaces the set of static assignments; takes effect at once without dropping leases. */
+  /**
+   * Replaces the set of static assignments; takes effect at once without dropping leases. They outlive a restart.
+   *
+   * @throws LxdError conflict when two NICs are to have one address; the set before stays in force
+   */
   setReservations(reservations: readonly Reservation[]): Promise<void>;
   /** Active leases as the DHCP server knows them, static ones from the reservations included. Reads files only. */
   leases(): Promise<readonly Lease[]>;

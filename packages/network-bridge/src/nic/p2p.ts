@@ -9,10 +9,10 @@ import {
 } from '@lxd-ts/driver-kit';
 import { applyIp } from '@lxd-ts/host';
 import { p2pConfig } from './config.ts';
+import { addRoutes, removeRoutes, routesOf, withoutRoutes } from './host-routes.ts';
 import { linksOf, nicIdentity } from './identity.ts';
 import { applyLimits, readLimits } from './limits.ts';
 import { attachmentOf, numberIn, removeNic, volatileOf } from './nic.ts';
-import { addRoutes, removeRoutes, routesOf, withoutRoutes } from './routes.ts';
 import { addPair, planVeth } from './veth.ts';
 
 /** The routes go with their interface. */
