@@ -20,8 +20,8 @@ exec sleep infinity
 
 /** A network namespace with loopback only, and a mount namespace to go with it. */
 export interface Namespace extends AsyncDisposable {
-  /** The command that runs `command` inside. */
-  readonly inside: (command: readonly string[]) => string[];
+  /** The command that runs `command` inside, in the folder `cwd`: entering a mount namespace leads to its root. */
+  readonly inside: (command: readonly string[], cwd?: string) => string[];
 }
 
 /** Makes namespaces that last until they are disposed of. */
@@ -40,7 +40,10 @@ export const makeNamespace = async (scratch: Scratch): Promise<Namespace> => {
     closed.then(() => Promise.reject(new Error('The namespaces could not be made'))),
   ]);
   return {
-    inside: (command) => ['nsenter', '--target', String(child.pid), '--net', '--mount', '--', ...command],
+    inside: (command, cwd = '/') => {
+      const enter = ['nsenter', '--target', String(child.pid), '--net', '--mount', '--'];
+      return [...enter, 'env', `--chdir=${cwd}`, ...command];
+    },
     [Symbol.asyncDispose]: async () => {
       child.kill('SIGKILL');
       await closed;

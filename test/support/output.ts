@@ -1,4 +1,7 @@
 import { type SpawnOptions, spawn } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 /** How a command ended and what it said. */
 export interface Output {
@@ -16,6 +19,16 @@ export interface CommandOptions {
   readonly timeout?: number;
 }
 
+/** A file with this content, open for reading and without a name. Node's own pipes are sockets, which /dev/stdin cannot open. */
+const openedWith = (content: string | Buffer): number => {
+  const folder = mkdtempSync(join(tmpdir(), 'input-'));
+  const path = join(folder, 'input');
+  writeFileSync(path, content);
+  const descriptor = openSync(path, 'r');
+  rmSync(folder, { recursive: true });
+  return descriptor;
+};
+
 /** A command took longer than its timeout. */
 export class CommandTimeout extends Error {}
 
@@ -30,8 +43,10 @@ export const output = (
 ): Promise<Output> =>
   new Promise((resolve, reject) => {
     const [program = '', ...args] = command;
-    const options: SpawnOptions = { env, stdio: ['pipe', 'pipe', 'pipe'], ...(cwd === undefined ? {} : { cwd }) };
+    const stdin = input === undefined ? 'ignore' : openedWith(input);
+    const options: SpawnOptions = { env, stdio: [stdin, 'pipe', 'pipe'], ...(cwd === undefined ? {} : { cwd }) };
     const child = spawn(program, args, options);
+    if (stdin !== 'ignore') closeSync(stdin);
     const said = { stdout: '', stderr: '' };
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       said.stdout += text;
@@ -48,11 +63,6 @@ export const output = (
       clearTimeout(timer);
       resolve({ code: code ?? (signal === null ? -1 : 128), ...said });
     });
-    // A command that does not read its input may be gone before all of it is written.
-    child.stdin?.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') reject(error);
-    });
-    child.stdin?.end(input);
   });
 
 /**

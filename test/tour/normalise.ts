@@ -53,6 +53,9 @@ const parse = (text: string): unknown => {
   }
 };
 
+/** JSON values one a line, as a list. */
+const parseLines = (text: string): unknown => parse(`[${text.trim().split('\n').join(',')}]`);
+
 const stand = (text: string): string =>
   volatile.reduce(
     (rest, [pattern, by]) => (typeof by === 'string' ? rest.replaceAll(pattern, by) : rest.replaceAll(pattern, by)),
@@ -65,7 +68,7 @@ const stand = (text: string): string =>
  */
 export const normalise = (text: string, unordered = false): string => {
   const plain = settled(text);
-  const json = /^[[{]/.test(plain) ? parse(plain) : undefined;
+  const json = /^[[{]/.test(plain) ? (parse(plain) ?? parseLines(plain)) : undefined;
   if (json !== undefined) {
     const steady: unknown = JSON.parse(stand(JSON.stringify(json, null, 1)).replaceAll(/: (<[a-z ]+>)/g, ': "$1"'));
     // Without commas, so that a line tells the same whether or not another follows.

@@ -16,6 +16,8 @@ const instances: Step[] = [
   run('init busybox c3 -c limits.memory=much'),
   run('launch busybox e1 --ephemeral --profile default --storage default --network lxdbr0'),
   run('list c1 -c 4 --format=csv', { until: /eth0/ }),
+  run('list e1 -c 4 --format=csv', { until: /eth0/ }),
+  run('network list-leases lxdbr0', { unordered: true, until: /e1/ }),
   run('list'),
   run('list --format=csv'),
   run('list --format=json'),
@@ -23,7 +25,7 @@ const instances: Step[] = [
   run('list --format=compact'),
   run('list --format=odd'),
   run('list --columns=nsPtS'),
-  run('list --columns=nst,user.color:COLOR,limits.memory'),
+  run('list --columns=nst,user.color:TINT,limits.memory'),
   run('list --columns=Z'),
   run('list c'),
   run('list ^c1$'),
@@ -67,9 +69,9 @@ const exec: Step[] = [
   run('exec c1 --cwd /tmp -- pwd'),
   run('exec c1 --user 65534 --group 65534 -- id'),
   run('exec c1 --disable-stdin -- cat', { input: 'not read' }),
-  run("exec c1 -- sh -c 'tty; stty size'", { terminal: [] }),
-  run('exec c1 -t -- tty', { terminal: [] }),
-  run('exec c1 -T -- tty', { terminal: [] }),
+  run("exec c1 -- sh -c 'tty; stty size; sleep 0.5'", { terminal: [] }),
+  run("exec c1 -t -- sh -c 'tty; sleep 0.5'", { terminal: [] }),
+  run("exec c1 -T -- sh -c 'tty; sleep 0.5'", { terminal: [] }),
   run('exec c1 -- sh', {
     terminal: [
       { after: '#', type: 'echo $((40+2))\r' },
@@ -229,7 +231,6 @@ const networks: Step[] = [
   run('network delete tourbr0'),
   run('network detach tourbr0 c2 eth1'),
   run('network info lxdbr0'),
-  run('network list-leases lxdbr0'),
   run('network list --format=csv'),
   run('network edit tourbr0', {
     input: 'description: edited\nconfig:\n  ipv4.address: 10.99.8.1/24\n  ipv6.address: none\n',

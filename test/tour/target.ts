@@ -36,8 +36,8 @@ const commandOf = ({ client, saved }: Target, step: Step): string[] => [
 /** Runs a command on a terminal of its own (script(1)) and types what the step says. */
 const onTerminal = async (target: Target, step: Step): Promise<Output> => {
   const line = commandOf(target, step).map(quoted).join(' ');
-  const [program = '', ...args] = target.lxd.namespace.inside(['script', '-qefc', line, '/dev/null']);
-  const child = spawn(program, args, { env: { ...target.lxd.environment, TERM: 'xterm' }, cwd: target.folder });
+  const [program = '', ...args] = target.lxd.namespace.inside(['script', '-qefc', line, '/dev/null'], target.folder);
+  const child = spawn(program, args, { env: { ...target.lxd.environment, TERM: 'xterm' } });
   let said = '';
   let more = Promise.withResolvers<void>();
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -65,9 +65,8 @@ const onTerminal = async (target: Target, step: Step): Promise<Output> => {
 
 const plain = async (target: Target, step: Step): Promise<Output> => {
   try {
-    return await output(target.lxd.namespace.inside(commandOf(target, step)), {
+    return await output(target.lxd.namespace.inside(commandOf(target, step), target.folder), {
       env: target.lxd.environment,
-      cwd: target.folder,
       timeout: 30_000,
       ...(step.input === undefined ? {} : { input: step.input }),
     });
