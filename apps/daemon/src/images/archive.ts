@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { badRequest, messageOf } from '@lxd-ts/driver-kit';
-import { type Argv, run, type SpawnedStream, spawnStream } from '@lxd-ts/host';
+import { type Argv, run, spawnStream } from '@lxd-ts/host';
 
 /** How an image file is packed. */
 export type ArchiveFormat = 'tar' | 'gzip' | 'bzip2' | 'xz' | 'lzma' | 'zstd' | 'lz4' | 'squashfs' | 'qcow2';
@@ -66,11 +66,11 @@ export const tarOptions: Readonly<Partial<Record<ArchiveFormat, string>>> = {
 };
 
 /** A tarball's bytes, decompressed. Dispose it when enough is read. */
-const openTar = async (file: string, format: ArchiveFormat): Promise<{ stream: Readable } & AsyncDisposable> => {
+const openTar = (file: string, format: ArchiveFormat): { stream: Readable } & AsyncDisposable => {
   const argv = decompressors[format];
   if (argv) {
-    await using handle = await open(file);
-    const child: SpawnedStream = spawnStream([argv], { stdin: handle.fd });
+    // Read at once: Node drops what a program wrote when it ends before anybody reads.
+    const child = spawnStream([[...argv, file]]);
     if (!child.stdout) throw new Error('The decompressor has no output');
     const stream = child.stdout;
     return {
@@ -170,7 +170,7 @@ export const inspectArchive = async (file: string, needsRoot: boolean): Promise<
       return { metadata: stdout, rootfs: true, disk: false };
     }
     if (format === 'qcow2') return { metadata: undefined, rootfs: false, disk: true };
-    await using tar = await openTar(file, format);
+    await using tar = openTar(file, format);
     return await readTar(tar.stream, needsRoot);
   } catch (error) {
     throw badRequest(`The image file cannot be read: ${messageOf(error)}`, { cause: error });

@@ -245,7 +245,7 @@ test('[04.107 04.109 04.111 04.115 04.133] publishing packs a stopped instance, 
     ['xz', 'fd37'],
     ['lzma', '5d00'],
     ['zstd', '28b5'],
-    ['none', '6d65'],
+    ['none', '2e2f'],
     ['squashfs', '6873'],
   ]) {
     const aliases = [{ name: `pub-${compression_algorithm}`, description: 'p' }];
