@@ -39,7 +39,10 @@ const openTarget = async (root: Root, path: string, createOnly: boolean) => {
     return await root.create(path, { ...owner, mode: 0o644, exclusive: createOnly });
   } catch (error) {
     if (createOnly && isErrno(error, 'EEXIST')) return undefined;
-    throw error;
+    if (!isErrno(error, 'ENOENT') || !root.lstat(path).isSymbolicLink()) throw error;
+    // A link to what is made at run time only (/run is empty now): the file takes its place.
+    root.unlink(path);
+    return root.create(path, { ...owner, mode: 0o644, exclusive: true });
   }
 };
 
