@@ -319,6 +319,9 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     prepare: async (instance, volume) => {
       await schedule.atStart(instance);
       return prepareTemplates(instance, volume);
+    prepare: async (instance) => {
+      await schedule.atStart(instance);
+      return {};
     },
     deleteEphemeral: (instance) => instances.delete(instance),
   });
@@ -556,6 +559,9 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     await Promise.all([...listeners, https, guestApi].map((listener) => listener[Symbol.asyncDispose]()));
     await drain();
     await Promise.all([background, ...[schedule, expiry, imageTasks].map((task) => task[Symbol.asyncDispose]())]);
+    await background;
+    await schedule[Symbol.asyncDispose]();
+    await expiry[Symbol.asyncDispose]();
     await Promise.all([local.close(), global.close()]);
   };
 
