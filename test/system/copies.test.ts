@@ -134,7 +134,8 @@ test('[02.22 02.24] a rebuild replaces the root disk and keeps the configuration
   await expect(rebuild(fromImage)).rejects.toThrow('stopped');
   await lxc('stop', '--force', 'again');
   await expect(rebuild(fromImage)).rejects.toThrow('snapshots');
-  await lxc('delete', 'again/one', 'again/two');
+  await lxc('delete', 'again/one');
+  await lxc('delete', 'again/two');
   await expect(rebuild({ type: 'image', alias: 'nothing' })).rejects.toThrow();
   expect(await states('again')).toEqual(['three']);
   await rebuild(fromImage);

@@ -59,7 +59,7 @@ describe.each(['plain', 'tree'])('in pool %s', (pool) => {
     expect(after.config['volatile.uuid']).toBe(before.config['volatile.uuid']);
     expect(after.config['volatile.uuid.generation']).not.toBe(before.config['volatile.uuid.generation']);
 
-    await lxc('rename', `${name}/s0`, 's1');
+    await lxc('rename', `${name}/s0`, `${name}/s1`);
     await lxc('stop', '--force', name);
     await lxc('restore', name, 's1');
     expect((await instance(name)).status).toBe('Stopped');
