@@ -66,7 +66,6 @@ import { instanceRoutes } from './instances/routes.ts';
 import { createRuns } from './instances/running.ts';
 import { createSchedule } from './instances/schedule.ts';
 import { createInstanceService } from './instances/service.ts';
-import { sftpRoutes } from './instances/sftp-routes.ts';
 import { createSnapshots } from './instances/snapshots.ts';
 import { snapshotRoutes } from './instances/snapshots-routes.ts';
 import { createSnapshotStore } from './instances/snapshots-store.ts';
@@ -320,9 +319,6 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     prepare: async (instance, volume) => {
       await schedule.atStart(instance);
       return prepareTemplates(instance, volume);
-    prepare: async (instance) => {
-      await schedule.atStart(instance);
-      return {};
     },
     deleteEphemeral: (instance) => instances.delete(instance),
   });
@@ -560,9 +556,6 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     await Promise.all([...listeners, https, guestApi].map((listener) => listener[Symbol.asyncDispose]()));
     await drain();
     await Promise.all([background, ...[schedule, expiry, imageTasks].map((task) => task[Symbol.asyncDispose]())]);
-    await background;
-    await schedule[Symbol.asyncDispose]();
-    await expiry[Symbol.asyncDispose]();
     await Promise.all([local.close(), global.close()]);
   };
 

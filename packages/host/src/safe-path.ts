@@ -295,13 +295,6 @@ export class Root implements Disposable {
     );
   }
 
-  /** Makes a further name for a file; of a symlink, for the link itself. EEXIST when the name is taken. */
-  link(from: string, to: string): void {
-    this.#atParent(from, 'link', (fromFd, fromName) =>
-      this.#atParent(to, 'link', (toFd, toName) => linkat(fromFd, fromName, toFd, toName, 0)),
-    );
-  }
-
   /** Changes the owner; -1 leaves an id as it is. */
   chown(path: string, uid: number, gid: number): void {
     this.#at(path, 0, (fd) => fchownat(fd, '', uid >>> 0, gid >>> 0, AT_EMPTY_PATH));
