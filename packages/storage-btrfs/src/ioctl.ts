@@ -15,6 +15,7 @@ const both = (size: number, number: number): number => request(3, size, number);
 
 const PAGE = 4096;
 const SYNC = none(8);
+const INO_LOOKUP = both(PAGE, 18);
 const SNAP_CREATE_V2 = write(PAGE, 23);
 const SUBVOL_CREATE_V2 = write(PAGE, 24);
 const SUBVOL_GETFLAGS = read(8, 25);
@@ -31,6 +32,8 @@ const GET_SUBVOL_ROOTREF = both(PAGE, 61);
 const INO_LOOKUP_USER = both(PAGE, 62);
 const SNAP_DESTROY_V2 = write(PAGE, 63);
 
+/** BTRFS_FIRST_FREE_OBJECTID: subvolumes that users make, and the top directory in each, are numbered from here on. */
+export const FIRST_ID = 256n;
 const SUBVOL_RDONLY = 2n;
 const QUOTA_ENABLE = 1n;
 const QGROUP_MAX_REFERENCED = 1n;
@@ -93,6 +96,21 @@ export const subvolumeInfo = (fd: number): SubvolumeInfo => {
     sentTransaction: info.readBigUInt64LE(360),
     created: info.readBigUInt64LE(392) * 1_000_000_000n + BigInt(info.readUInt32LE(400)),
   };
+};
+
+/** Whether the file system has a subvolume of this id; one that is deleted and not cleaned up yet does not count. */
+export const hasSubvolume = (fd: number, id: bigint): boolean => {
+  // The path of the top directory, 256, in the tree of that id.
+  const lookup = Buffer.alloc(PAGE);
+  lookup.writeBigUInt64LE(id, 0);
+  lookup.writeBigUInt64LE(FIRST_ID, 8);
+  try {
+    ioctl(fd, INO_LOOKUP, lookup);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return false;
+    throw error;
+  }
 };
 
 /** Makes a subvolume count as received, so that later differences can build on it. It must be writable. */

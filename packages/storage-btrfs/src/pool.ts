@@ -50,6 +50,7 @@ export const openPool = async (spec: PoolSpec, source: string): Promise<StorageP
   const remove = (path: string): Promise<void> => deleteTree(path, quotas?.forget);
   await makePoolDirectories(root);
   await clearIncomplete(root, remove);
+  await quotas?.forgetDeleted();
 
   const store: DirectoryStore = {
     async make(path, mode, volume) {

@@ -1,11 +1,13 @@
 /** Quota groups (btrfs-qgroup(8)): each subvolume has one, numbered as itself, once quotas are on. */
-import { readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { type DirectoryLimits, withDirectory } from '@lxd-ts/driver-kit';
 import { isErrno } from '@lxd-ts/host';
 import {
   destroyQuotaGroup,
   enableQuotas,
+  FIRST_ID,
   filesystemId,
+  hasSubvolume,
   limitReferenced,
   mayManageQuotas,
   subvolumeInfo,
@@ -25,8 +27,10 @@ interface Group {
 }
 
 export interface Quotas extends DirectoryLimits {
-  /** Forgets the quota group of a deleted subvolume. */
+  /** Removes the quota group of a deleted subvolume, at once or later. */
   forget(id: bigint): Promise<void>;
+  /** The same of all subvolumes deleted earlier whose groups are still there. */
+  forgetDeleted(): Promise<void>;
 }
 
 /**
@@ -68,6 +72,22 @@ export const quotasOf = (root: string): Quotas | undefined => {
     }
   };
 
+  /** Quota groups to be removed. Older kernels keep each until the deleted subvolume is cleaned up: it is tried again then. */
+  const forgotten = new Set<bigint>();
+  const clear = async (): Promise<void> => {
+    using top = openDirectory(root);
+    for (const id of [...forgotten]) {
+      try {
+        await destroyQuotaGroup(top.fd, id);
+        forgotten.delete(id);
+      } catch (error) {
+        // Newer kernels remove it themselves.
+        if (isErrno(error, 'ENOENT')) forgotten.delete(id);
+        else if (!isErrno(error, 'EBUSY')) throw error;
+      }
+    }
+  };
+
   return {
     async set(path, size) {
       if (size === undefined && !(await areOn())) return;
@@ -94,13 +114,18 @@ export const quotasOf = (root: string): Quotas | undefined => {
 
     async forget(id) {
       if (!(await areOn())) return;
+      forgotten.add(id);
+      await clear();
+    },
+
+    async forgetDeleted() {
+      if (!(await areOn())) return;
       using top = openDirectory(root);
-      try {
-        await destroyQuotaGroup(top.fd, id);
-      } catch (error) {
-        // Gone already, or kept until the deleted subvolume is cleaned up: newer kernels then remove it themselves.
-        if (!isErrno(error, 'ENOENT', 'EBUSY')) throw error;
+      for (const name of await readdir(groups)) {
+        const id = BigInt(/^0_([0-9]+)$/.exec(name)?.[1] ?? 0);
+        if (id >= FIRST_ID && !hasSubvolume(top.fd, id)) forgotten.add(id);
       }
+      await clear();
     },
   };
 };

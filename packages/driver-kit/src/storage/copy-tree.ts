@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { CommandError, run } from '@lxd-ts/host';
 import type { Work } from '../work.ts';
 
@@ -9,11 +10,21 @@ export interface TreeCopyOptions extends Work {
   readonly refresh?: boolean;
   /** `rsync.bwlimit`: KiB/s, or a number with a unit (rsync(1)). Empty and `0`: no limit. */
   readonly bandwidthLimit?: string | undefined;
-  /** Files that vanish while they are copied are no error (rsync's exit status 24). */
+  /** Files that vanish while they are copied are no error. */
   readonly allowInconsistent?: boolean;
 }
 
-const VANISHED = 24;
+/**
+ * Whether rsync complained about nothing but files that went away meanwhile. It exits with 24 when it noticed so itself, with 23
+ * when reading an attribute failed for it.
+ */
+const onlyVanished = ({ exitCode, stderr }: CommandError): boolean =>
+  exitCode === 24 ||
+  (exitCode === 23 &&
+    stderr
+      .split('\n')
+      .filter((line) => line !== '' && !/^rsync (error|warning): /.test(line))
+      .every((line) => /file has vanished|No such file or directory \(2\)$/.test(line)));
 
 /** Reads a line of rsync's `--info=progress2`: `  1,238,099  99%  146.22MB/s  0:00:08`. */
 export const parseRsyncProgress = (line: string): { bytes: number; percent: number; speed: number } | undefined => {
@@ -60,7 +71,7 @@ const rsync = async (source: string, target: string, options: TreeCopyOptions): 
       },
     );
   } catch (error) {
-    if (!(allowInconsistent && error instanceof CommandError && error.exitCode === VANISHED)) throw error;
+    if (!(allowInconsistent && error instanceof CommandError && onlyVanished(error))) throw error;
   }
 };
 
@@ -72,9 +83,11 @@ const rsync = async (source: string, target: string, options: TreeCopyOptions): 
  * One `cp` does it, which is several times quicker than rsync on a small tree; rsync works when a limit, a refresh or
  * progress is asked for, and takes over when files vanish under `cp` and that is allowed.
  *
- * @throws CommandError; the target is then incomplete, and the caller removes it
+ * @throws ENOENT when there is no source; CommandError when the copy fails: the target is then incomplete, and the caller removes it
  */
 export const copyTree = async (source: string, target: string, options: TreeCopyOptions = {}): Promise<void> => {
+  // A source that is not there has not vanished meanwhile.
+  await stat(source);
   const limited = options.bandwidthLimit !== undefined && !['', '0'].includes(options.bandwidthLimit);
   if (options.refresh || limited || options.progress) return rsync(source, target, options);
   try {
