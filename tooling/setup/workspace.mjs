@@ -81,7 +81,7 @@ export const buildPackages = () => {
     outputs: folders.map((folder) => join(root, folder, 'dist')),
     action: async () => {
       say('Building');
-      await run('turbo', ['run', 'build', '--output-logs=errors-only', '--no-update-notifier']);
+      await run('turbo', ['run', 'build', '--continue', '--output-logs=errors-only', '--no-update-notifier']);
     },
   });
 };
