@@ -69,7 +69,6 @@ import { createInstanceService } from './instances/service.ts';
 import { createSnapshots } from './instances/snapshots.ts';
 import { snapshotRoutes } from './instances/snapshots-routes.ts';
 import { createSnapshotStore } from './instances/snapshots-store.ts';
-import { sftpRoutes } from './instances/sftp-routes.ts';
 import { createInstanceStore } from './instances/store.ts';
 import { prepareTemplates } from './instances/templates.ts';
 import { networkRoutes } from './networks/routes.ts';
