@@ -47,6 +47,11 @@ import { createImageService } from './images/service.ts';
 import { createSimplestreams } from './images/simplestreams.ts';
 import { createImageStore } from './images/store.ts';
 import { createWeb } from './images/web.ts';
+import { createBackups } from './instances/backups.ts';
+import { createImporting } from './instances/backups-import.ts';
+import { instanceRecord } from './instances/backups-record.ts';
+import { backupRoutes } from './instances/backups-routes.ts';
+import { createBackupStore } from './instances/backups-store.ts';
 import { consoleRoutes } from './instances/console-routes.ts';
 import { createCopying } from './instances/copy.ts';
 import { copyRoutes } from './instances/copy-routes.ts';
@@ -66,6 +71,7 @@ import { instanceRoutes } from './instances/routes.ts';
 import { createRuns } from './instances/running.ts';
 import { createSchedule } from './instances/schedule.ts';
 import { createInstanceService } from './instances/service.ts';
+import { sftpRoutes } from './instances/sftp-routes.ts';
 import { createSnapshots } from './instances/snapshots.ts';
 import { snapshotRoutes } from './instances/snapshots-routes.ts';
 import { createSnapshotStore } from './instances/snapshots-store.ts';
@@ -104,7 +110,8 @@ import { createWarningStore } from './warnings/store.ts';
 /** The drivers this daemon comes with. Plug-ins add theirs. */
 const ownDrivers: readonly Driver[] = [dir, btrfs, bridge, lxc, bridgedNic, p2pNic, ...deviceDrivers];
 
-const hour = 60 * 60 * 1000;
+const minute = 60 * 1000;
+const hour = 60 * minute;
 
 export interface DaemonOptions {
   readonly directories: Directories;
@@ -269,7 +276,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     store: volumeStore,
     log,
     imageVolume: imageVolumes.get,
-    backupContent: async (instance) => ({ instance }),
+    backupContent: (instance) => recordOf(instance, true),
   });
 
   const attachedTo =
@@ -335,8 +342,10 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     devicesDirectory: directories.devices,
     removeFiles: async (instance) => {
       await rm(join(directories.logs, handleOf(instance)), { recursive: true, force: true });
+      await backups.removeFiles(instance);
     },
     renameFiles: async (instance, name) => {
+      await backups.renameFiles(instance, name);
       await rename(
         join(directories.logs, handleOf(instance)),
         join(directories.logs, handleOf({ ...instance, name })),
@@ -384,6 +393,41 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     lifecycle,
     locks,
     profiles: profileParts,
+  });
+  const recordOf = async (instance: Instance, withSnapshots: boolean) => {
+    const { open, row } = await rootVolumes.locate(instance);
+    const known = new Map((await profileStore.list(instance.project)).map((profile) => [profile.name, profile]));
+    return instanceRecord({
+      instance,
+      run: runs.get(instance),
+      snapshots: withSnapshots ? ((await snapshots.render([instance])).get(instance.id) ?? []) : [],
+      profiles: instance.profiles.flatMap((name) => known.get(name) ?? []),
+      pool: open.pool,
+      volume: row,
+      volumeSnapshots: withSnapshots && row ? await volumeStore.snapshots(row.id) : [],
+    });
+  };
+  const backups = createBackups({
+    store: createBackupStore(global),
+    instances: instanceStore,
+    volumes: rootVolumes,
+    lifecycle,
+    locks,
+    events,
+    log,
+    directory: directories.backups,
+    record: recordOf,
+    projectConfig: async (name) => (await projects.get(name)).config,
+    compression: () => settings.get('backups.compression_algorithm') ?? 'gzip',
+  });
+  const importing = createImporting({
+    store: instanceStore,
+    creation,
+    snapshots,
+    pools,
+    drivers,
+    profiles: profileParts,
+    directory: directories.backups,
   });
   const moveParts = {
     store: instanceStore,
@@ -486,10 +530,13 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
       return root && usage ? { [root.name]: { usage: usage.used, total: usage.total ?? 0 } } : {};
     },
     extras: async (all) => {
-      const rendered = await snapshots.render(all);
-      return (instance) => ({ snapshots: rendered.get(instance.id) ?? null, backups: null });
+      const [rendered, saved] = await Promise.all([snapshots.render(all), backups.render(all)]);
+      return ({ id }) => ({ snapshots: rendered.get(id) ?? null, backups: saved.get(id) ?? null });
     },
-    special: copyRoutes(router, { instances, copying, moving, rebuilding, snapshots, operations }),
+    special: {
+      ...copyRoutes(router, { instances, copying, moving, rebuilding, snapshots, operations }),
+      upload: backupRoutes(router, { instances, backups, importing, operations, events }),
+    },
   });
   snapshotRoutes(router, instances, snapshots, operations);
 
@@ -519,6 +566,8 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
   await customVolumes.recover();
   await moving.recover();
   await snapshots.recover();
+  await backups.recover();
+  await importing.recover();
   await networks.startAll();
   await lifecycle.recover(await all());
   const guestApi = await listenDevlxd({
@@ -542,6 +591,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
   log.info({ socket: directories.socket }, 'Ready');
   const background = lifecycle.autostart(await all());
   schedule.run();
+  const backupExpiry = every(minute, 'remove expired backups', backups.expire, log);
   const expiry = every(
     hour,
     'remove old logs',
@@ -554,7 +604,8 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
   const close = async (): Promise<void> => {
     await Promise.all([...listeners, https, guestApi].map((listener) => listener[Symbol.asyncDispose]()));
     await drain();
-    await Promise.all([background, ...[schedule, expiry, imageTasks].map((task) => task[Symbol.asyncDispose]())]);
+    const tasks = [schedule, expiry, backupExpiry, imageTasks];
+    await Promise.all([background, ...tasks.map((task) => task[Symbol.asyncDispose]())]);
     await Promise.all([local.close(), global.close()]);
   };
 

@@ -12,6 +12,8 @@ export interface ArchiveOptions {
 export interface UnpackOptions extends ArchiveOptions {
   /** Patterns of names to leave out (GNU tar's wildcards). Not possible for squashfs images. */
   exclude?: readonly string[];
+  /** Unpacks what is below this directory of the archive alone, without the directory's name. Not possible for squashfs images. */
+  below?: string;
 }
 
 export interface PackOptions extends ArchiveOptions {
@@ -63,10 +65,11 @@ async function withFile<T>(path: string, flags: string, use: (fd: number) => Pro
  * @throws TypeError for a file that is no archive, or a squashfs image of which names are to be left out
  */
 export async function unpack(archive: string, directory: string, options: UnpackOptions = {}): Promise<void> {
-  const { exclude = [], signal } = options;
+  const { exclude = [], below, signal } = options;
   const format = await fileFormat(archive);
   if (format === 'squashfs') {
-    if (exclude.length > 0) throw new TypeError('names cannot be left out of a squashfs image');
+    if (exclude.length > 0 || below !== undefined)
+      throw new TypeError('a squashfs image can be unpacked as a whole only');
     const argv: Argv = ['unsquashfs', '-force', '-no-progress', '-dest', directory, archive];
     await run(argv, { debianPackage: 'squashfs-tools', ...(signal ? { signal } : {}) });
     return;
@@ -81,6 +84,7 @@ export async function unpack(archive: string, directory: string, options: Unpack
     '--same-owner',
     ...faithful,
     ...exclude.map((pattern) => `--exclude=${pattern}`),
+    ...(below === undefined ? [] : [`--strip-components=${below.split('/').length}`, '--', below]),
   ];
   const unzip = isCompression(format) ? await decompressor(format) : undefined;
   await withFile(archive, 'r', async (fd) => {
@@ -95,30 +99,19 @@ export async function unpack(archive: string, directory: string, options: Unpack
   });
 }
 
-/**
- * Packs a directory into a tar archive, with names that begin with `./` in sorted order, sockets left out.
- *
- * @param archive the file to make; it must not exist, and does not after a failure. A number is a descriptor to write to
- * @throws CommandError when something cannot be read or the disk is full; EEXIST when the file is there
- */
-export async function pack(directory: string, archive: string | number, options: PackOptions = {}): Promise<void> {
-  const { compression = 'none', names = ['.'], exclude = [], signal } = options;
-  const tar: Argv = [
-    'tar',
-    '--create',
-    '--file=-',
-    `--directory=${directory}`,
-    // Neither the times of reading nor our process id: equal trees give equal archives.
-    '--format=posix',
-    '--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime',
-    '--sort=name',
-    '--sparse',
-    '--warning=no-file-ignored',
-    ...faithful,
-    ...exclude.map((pattern) => `--exclude=${pattern}`),
-    '--',
-    ...names,
-  ];
+/** Options of every packing tar. Neither the times of reading nor our process id: equal trees give equal archives. */
+const packing = [
+  '--format=posix',
+  '--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime',
+  '--sort=name',
+  '--sparse',
+  '--warning=no-file-ignored',
+  ...faithful,
+];
+
+/** Runs a tar that writes to standard output, through a compressor, into a file. */
+async function writeArchive(tar: Argv, archive: string | number, options: PackOptions): Promise<void> {
+  const { compression = 'none', signal } = options;
   const zip = compression === 'none' ? undefined : await compressor(compression);
   const write = async (fd: number) => {
     using _ = watchPosition(fd, options.onProgress);
@@ -132,6 +125,70 @@ export async function pack(directory: string, archive: string | number, options:
       throw error;
     }),
   );
+}
+
+/**
+ * Packs a directory into a tar archive, with names that begin with `./` in sorted order, sockets left out.
+ *
+ * @param archive the file to make; it must not exist, and does not after a failure. A number is a descriptor to write to
+ * @throws CommandError when something cannot be read or the disk is full; EEXIST when the file is there
+ */
+export async function pack(directory: string, archive: string | number, options: PackOptions = {}): Promise<void> {
+  const { names = ['.'], exclude = [] } = options;
+  const excluded = exclude.map((pattern) => `--exclude=${pattern}`);
+  const tar: Argv = [
+    'tar',
+    '--create',
+    '--file=-',
+    `--directory=${directory}`,
+    ...packing,
+    ...excluded,
+    '--',
+    ...names,
+  ];
+  await writeArchive(tar, archive, options);
+}
+
+/** A file or directory tree, and its name in an archive. */
+export interface NamedTree {
+  /** Absolute. */
+  path: string;
+  name: string;
+}
+
+const backslashed = (signs: RegExp, text: string): string =>
+  text.replace(signs, (sign) => (sign === '\n' ? '\\n' : `\\${sign}`));
+/** A text as what a basic regular expression in tar's `s,,,` matches, and as what it puts there. */
+const matching = (text: string): string => backslashed(/[\\.*[\]^$,\n]/g, text);
+const replacement = (text: string): string => backslashed(/[\\&,\n]/g, text);
+
+/**
+ * Packs several files and directory trees into one tar archive, in the order given, each under a name of its own.
+ *
+ * @param archive as `pack` takes it
+ * @throws as `pack`
+ */
+export async function packTrees(
+  trees: readonly NamedTree[],
+  archive: string | number,
+  options: Omit<PackOptions, 'names'> = {},
+): Promise<void> {
+  // Names are changed, targets of hard links with them; the texts of symlinks are not.
+  const renamed = trees.map(
+    ({ path, name }) => `--transform=s,^${matching(path)}\\(/\\|$\\),${replacement(name)}\\1,S`,
+  );
+  const tar: Argv = [
+    'tar',
+    '--create',
+    '--file=-',
+    '--absolute-names',
+    ...packing,
+    ...renamed,
+    ...(options.exclude ?? []).map((pattern) => `--exclude=${pattern}`),
+    '--',
+    ...trees.map(({ path }) => path),
+  ];
+  await writeArchive(tar, archive, options);
 }
 
 /** Makes a squashfs image of a directory. The file must not exist. */

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   badRequest,
@@ -16,7 +16,7 @@ import type { Instance } from '../instances/instance.ts';
 import { backupFile } from './backup-file.ts';
 import { copyAcross } from './copy-across.ts';
 import type { OpenPool, Pools } from './pools.ts';
-import type { StoredVolume, VolumeStore } from './volume-store.ts';
+import type { StoredSnapshot, StoredVolume, VolumeStore } from './volume-store.ts';
 
 /** What a new root volume is filled with. */
 export type RootSource =
@@ -32,7 +32,20 @@ export type RootSource =
       readonly snapshots: readonly string[];
       /** Files that vanish from a running source meanwhile are no error. */
       readonly allowInconsistent: boolean;
+    }
+  /** What was saved elsewhere: `restore` makes the volume and its snapshots. */
+  | {
+      readonly kind: 'backup';
+      /** Oldest first. */
+      readonly snapshots: readonly Pick<StoredSnapshot, 'name' | 'createdAt' | 'expiresAt'>[];
+      readonly restore: (target: { open: OpenPool; volume: Volume }, work: Work) => Promise<void>;
     };
+
+/** The names of the snapshots that a new volume gets with its contents. */
+const snapshotsOf = (source: RootSource): readonly string[] => {
+  if (source.kind === 'copy') return source.snapshots;
+  return source.kind === 'backup' ? source.snapshots.map(({ name }) => name) : [];
+};
 
 /** The root volumes of instances: rows, and what stands for them in the pools. */
 export interface RootVolumeService {
@@ -185,8 +198,7 @@ export const createRootVolumes = ({ pools, store, log, imageVolume, backupConten
       undo.add('remove the row of the volume', () => store.delete(row.id));
       const volume = volumeOf(instance, config);
       undo.add('remove the volume', async () => {
-        for (const snapshot of source.kind === 'copy' ? source.snapshots : [])
-          await storage.deleteSnapshot({ ...volume, snapshot });
+        for (const snapshot of snapshotsOf(source)) await storage.deleteSnapshot({ ...volume, snapshot });
         await storage.deleteVolume(volume);
       });
       if (source.kind === 'empty') {
@@ -197,6 +209,18 @@ export const createRootVolumes = ({ pools, store, log, imageVolume, backupConten
         } else {
           await storage.createVolume(volume, source.unpack, work);
         }
+      } else if (source.kind === 'backup') {
+        for (const { name, createdAt, expiresAt } of source.snapshots) {
+          const added = await store.insertSnapshot(row.id, {
+            name,
+            description: '',
+            config: stored,
+            createdAt,
+            expiresAt,
+          });
+          await store.markSnapshotReady(added.id);
+        }
+        await source.restore({ open, volume }, work ?? {});
       } else {
         const from = await locate(source.instance, source.snapshot);
         await copyRows(row.id, from.row, source.snapshots);
@@ -282,9 +306,12 @@ export const createRootVolumes = ({ pools, store, log, imageVolume, backupConten
     async writeBackupFile(instance) {
       const { open, volume, row } = await locate(instance);
       await using mounted = await open.storage.mountVolume(volume);
-      await writeFile(join(mounted.path, 'backup.yaml'), backupFile(await backupContent(instance, open, row)), {
-        mode: 0o400,
-      });
+      const file = join(mounted.path, 'backup.yaml');
+      // Replaced as a whole: a crash leaves the old one or the new one, and a symlink in its place is not followed.
+      const next = `${file}.new`;
+      await rm(next, { force: true });
+      await writeFile(next, backupFile(await backupContent(instance, open, row)), { mode: 0o400, flag: 'wx' });
+      await rename(next, file);
     },
   };
   return service;

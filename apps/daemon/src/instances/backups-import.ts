@@ -1,0 +1,175 @@
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { checkName } from '@lxd-ts/api';
+import { badRequest, type Config, conflict, isKind, messageOf, type Work } from '@lxd-ts/driver-kit';
+import { isErrno } from '@lxd-ts/host';
+import type { Drivers } from '../drivers/registry.ts';
+import type { Pools } from '../storage/pools.ts';
+import { readIndex, restoreBackup } from './backups-archive.ts';
+import type { BackupIndex } from './backups-record.ts';
+import { type Creation, newIdentity, type PreparedInstance } from './create.ts';
+import { type Devices, expand, type Instance, type ProfilePart, rootDisk } from './instance.ts';
+import type { SnapshotService } from './snapshots.ts';
+import type { InstanceStore } from './store.ts';
+
+/** A backup that was uploaded and checked. Dispose it when done, whether it was restored or not. */
+export interface PreparedImport extends PreparedInstance, AsyncDisposable {
+  readonly type: Instance['type'];
+}
+
+export interface Importing {
+  /**
+   * Takes in a backup.
+   *
+   * @param name - overrides the instance's name; empty: as in the backup
+   * @param pool - overrides the pool
+   * @throws LxdError bad-request when it is no backup, conflict when the name is taken or the disk is full; nothing is left then
+   */
+  prepare(project: string, upload: Readable, name: string, pool: string): Promise<PreparedImport>;
+  /** Removes uploads that a crash left. */
+  recover(): Promise<void>;
+}
+
+interface Parts {
+  readonly store: InstanceStore;
+  readonly creation: Creation;
+  readonly snapshots: SnapshotService;
+  readonly pools: Pools;
+  readonly drivers: Drivers;
+  readonly profiles: (project: string, names: readonly string[]) => Promise<readonly ProfilePart[]>;
+  /** `<LXD_DIR>/backups`. */
+  readonly directory: string;
+}
+
+const uploadPrefix = 'upload-';
+
+/** Server keys that tell of the server an instance was on rather than of the instance. */
+const isHostState = (key: string): boolean =>
+  /^volatile\.(?:idmap\.|last_state\.|evacuate\.|restore$|rename$|[^.]+\.(?:host_name$|created$|last_state\.|ceph_rbd$|id$|quota$))/.test(
+    key,
+  );
+const isServerKey = (key: string): boolean => key.startsWith('volatile.') || key.startsWith('image.');
+
+const pick = (config: Config, wanted: (key: string) => boolean): Config =>
+  Object.fromEntries(Object.entries(config).filter(([key]) => wanted(key)));
+
+/** The devices of an instance with its root disk in a pool, which may not be the one it was in. */
+const inPool = (own: Devices, profiles: readonly ProfilePart[], pool: string): Devices => {
+  const root = rootDisk(expand(profiles, { config: {}, devices: own }).devices);
+  if (root?.config['pool'] === pool) return own;
+  return { ...own, [root?.name ?? 'root']: { ...(root?.config ?? { type: 'disk', path: '/' }), pool } };
+};
+
+export const createImporting = (parts: Parts): Importing => {
+  const { store, creation, snapshots, pools, drivers } = parts;
+
+  const save = async (upload: Readable, file: string): Promise<void> => {
+    try {
+      await pipeline(upload, createWriteStream(file, { mode: 0o600 }));
+    } catch (error) {
+      if (isErrno(error, 'ENOSPC') || isErrno(error, 'EDQUOT'))
+        throw conflict('No space is left for the upload of the backup', { cause: error });
+      throw badRequest(`The upload of the backup broke off: ${messageOf(error)}`, { cause: error });
+    }
+  };
+
+  /** The pool to restore into: the one asked for, the backup's if there is one of that name, else that of the profiles' root disk. */
+  const poolFor = async (asked: string, index: BackupIndex, profiles: readonly ProfilePart[]): Promise<string> => {
+    if (asked !== '') return (await pools.open(asked)).pool.name;
+    try {
+      return (await pools.open(index.pool)).pool.name;
+    } catch (error) {
+      const fallback = rootDisk(expand(profiles, { config: {}, devices: {} }).devices)?.config['pool'];
+      if (!isKind(error, 'not-found') || !fallback) throw error;
+      return fallback;
+    }
+  };
+
+  const restoring = async (project: string, file: string, index: BackupIndex, name: string, poolName: string) => {
+    const { container } = index.config;
+    drivers.instance(index.type);
+    if (index.type === 'virtual-machine') throw badRequest('Backups of virtual machines cannot be imported here');
+    const profiles = await parts.profiles(project, container.profiles);
+    const pool = await poolFor(poolName, index, profiles);
+    const open = await pools.open(pool);
+    if (index.optimized && index.backend !== open.driver.name) {
+      throw badRequest(
+        `The backup is in the format of ${index.backend}: import it into a pool of that driver, not "${pool}" (${open.driver.name})`,
+      );
+    }
+    const devices = inPool(container.devices, profiles, pool);
+    const own = { config: pick(container.config, (key) => !isServerKey(key)), devices };
+    await creation.check(project, own, index.type, container.profiles);
+    const records = index.snapshots.map((snapshot) => {
+      checkName('instanceSnapshot', snapshot);
+      const record = index.config.snapshots.find((one) => one.name === snapshot);
+      return {
+        id: 0,
+        instanceId: 0,
+        state: 'ready' as const,
+        name: snapshot,
+        stateful: false,
+        config: pick(record?.config ?? container.config, (key) => !isHostState(key)),
+        devices: inPool(record?.devices ?? container.devices, profiles, pool),
+        createdAt: record?.created_at ?? new Date(),
+        expiresAt: record?.expires_at,
+      };
+    });
+    const kept = pick(container.config, (key) => isServerKey(key) && !isHostState(key));
+    const instance = {
+      name,
+      project,
+      type: index.type,
+      architecture: container.architecture,
+      description: container.description,
+      ephemeral: container.ephemeral,
+      stateful: false,
+      config: { ...newIdentity(), ...kept, ...own.config },
+      devices,
+      profiles: container.profiles,
+      ...(container.created_at ? { createdAt: container.created_at } : {}),
+    };
+    return (work: Work): Promise<Instance> =>
+      creation.make(
+        instance,
+        {
+          kind: 'backup',
+          snapshots: records,
+          restore: (located, restoreWork) => restoreBackup(file, index, located, `${file}.streams`, restoreWork),
+        },
+        work,
+        async (row) => {
+          for (const record of records) await snapshots.receive(row, record, async () => undefined);
+        },
+      );
+  };
+
+  return {
+    async prepare(project, upload, wantedName, pool) {
+      const directory = await mkdtemp(join(parts.directory, uploadPrefix));
+      const remove = (): Promise<void> => rm(directory, { recursive: true, force: true });
+      try {
+        const file = join(directory, 'backup');
+        await save(upload, file);
+        const index = await readIndex(file);
+        const name = wantedName === '' ? index.name : wantedName;
+        checkName('instance', name);
+        if (await store.find(project, name)) throw conflict(`Instance "${name}" already exists`);
+        const create = await restoring(project, file, index, name, pool);
+        return { name, project, type: index.type, create, [Symbol.asyncDispose]: remove };
+      } catch (error) {
+        await remove();
+        throw error;
+      }
+    },
+
+    async recover() {
+      for (const name of await readdir(parts.directory)) {
+        if (name.startsWith(uploadPrefix)) await rm(join(parts.directory, name), { recursive: true, force: true });
+      }
+    },
+  };
+};

@@ -1,0 +1,167 @@
+import { zeroTime } from '@lxd-ts/api';
+import { badRequest, type Config, messageOf } from '@lxd-ts/driver-kit';
+import { parse as parseYaml } from 'yaml';
+import { z } from 'zod';
+import type { Pool } from '../storage/pool-store.ts';
+import type { StoredSnapshot, StoredVolume } from '../storage/volume-store.ts';
+import type { Devices, Instance } from './instance.ts';
+import { renderInstance } from './render.ts';
+import type { Run } from './running.ts';
+import type { renderSnapshot } from './snapshots-render.ts';
+
+/** What a record is made of. */
+export interface RecordParts {
+  readonly instance: Instance;
+  readonly run: Run | undefined;
+  readonly snapshots: readonly ReturnType<typeof renderSnapshot>[];
+  readonly profiles: readonly {
+    readonly name: string;
+    readonly description: string;
+    readonly config: Config;
+    readonly devices: Devices;
+  }[];
+  readonly pool: Pool;
+  readonly volume: StoredVolume | undefined;
+  readonly volumeSnapshots: readonly StoredSnapshot[];
+}
+
+/**
+ * All that is known of an instance, as LXD keeps it in `backup.yaml` inside the volume and in `backup/index.yaml` of a backup: the
+ * instance, its snapshots, the profiles it uses, its volume and the pool (spec 05.241, 10 REC-02).
+ */
+export const instanceRecord = ({ instance, run, snapshots, profiles, pool, volume, volumeSnapshots }: RecordParts) => ({
+  container: renderInstance(instance, run),
+  ...(snapshots.length > 0 ? { snapshots } : {}),
+  pool: {
+    config: pool.config,
+    description: pool.description,
+    name: pool.name,
+    driver: pool.driver,
+    used_by: [],
+    status: 'Created',
+    locations: ['none'],
+  },
+  profiles: profiles.map(({ name, description, config, devices }) => ({
+    config,
+    description,
+    devices,
+    name,
+    used_by: [],
+  })),
+  ...(volume
+    ? {
+        volume: {
+          config: volume.config,
+          description: volume.description,
+          name: volume.name,
+          type: volume.type,
+          used_by: [],
+          location: 'none',
+          content_type: volume.content,
+          project: volume.project,
+          created_at: volume.createdAt.toISOString(),
+        },
+        ...(volumeSnapshots.length > 0
+          ? {
+              volume_snapshots: volumeSnapshots.map((snapshot) => ({
+                description: snapshot.description,
+                expires_at: snapshot.expiresAt?.toISOString() ?? zeroTime,
+                name: snapshot.name,
+                config: snapshot.config,
+                content_type: volume.content,
+                created_at: snapshot.createdAt.toISOString(),
+              })),
+            }
+          : {}),
+      }
+    : {}),
+});
+export type InstanceRecord = ReturnType<typeof instanceRecord>;
+
+/** The content of `backup/index.yaml`. */
+export const backupIndex = (record: InstanceRecord, optimized: boolean) => ({
+  name: record.container.name,
+  backend: record.pool.driver,
+  pool: record.pool.name,
+  ...(record.snapshots ? { snapshots: record.snapshots.map(({ name }) => name) } : {}),
+  optimized,
+  optimized_header: optimized,
+  type: record.container.type,
+  config: record,
+});
+
+const config = z
+  .record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String))
+  .nullish()
+  .transform((value) => value ?? {});
+const devices = z
+  .record(z.string(), config)
+  .nullish()
+  .transform((value) => value ?? {});
+/** A time; Go's zero time, which stands for none, is undefined. */
+const time = z
+  .string()
+  .nullish()
+  .transform((value, context) => {
+    if (!value || value.startsWith('0001-01-01')) return undefined;
+    const date = new Date(value);
+    if (!Number.isNaN(date.getTime())) return date;
+    context.addIssue({ code: 'custom', message: 'is not a time' });
+    return z.NEVER;
+  });
+
+const snapshotRecord = z.object({
+  name: z.string(),
+  config,
+  devices,
+  created_at: time,
+  expires_at: time,
+  stateful: z.boolean().default(false),
+});
+
+const indexSchema = z.object({
+  name: z.string(),
+  backend: z.string().default(''),
+  pool: z.string().default(''),
+  snapshots: z
+    .array(z.string())
+    .nullish()
+    .transform((value) => value ?? []),
+  optimized: z.boolean().nullish(),
+  optimized_header: z.boolean().nullish(),
+  type: z.enum(['container', 'virtual-machine']).default('container'),
+  config: z.object({
+    container: z.object({
+      architecture: z.string(),
+      config,
+      devices,
+      ephemeral: z.boolean().default(false),
+      description: z.string().default(''),
+      profiles: z
+        .array(z.string())
+        .nullish()
+        .transform((value) => value ?? []),
+      created_at: time,
+    }),
+    snapshots: z
+      .array(snapshotRecord)
+      .nullish()
+      .transform((value) => value ?? []),
+  }),
+});
+/** What a backup's index says. */
+export type BackupIndex = z.infer<typeof indexSchema>;
+
+/** Parses `backup/index.yaml`. @throws LxdError bad-request saying what is wrong with it */
+export const parseIndex = (yaml: string): BackupIndex => {
+  let value: unknown;
+  try {
+    value = parseYaml(yaml, { maxAliasCount: 0 });
+  } catch (error) {
+    throw badRequest(`The index of the backup is not valid YAML: ${messageOf(error)}`, { cause: error });
+  }
+  const result = indexSchema.safeParse(value);
+  if (result.success) return result.data;
+  const problems = result.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
+  throw badRequest(`The index of the backup is not that of an instance: ${problems.join('; ')}`);
+};
