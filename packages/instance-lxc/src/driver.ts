@@ -5,8 +5,9 @@ import { warmAttachServer } from './attach-client.ts';
 import { payloadCgroup } from './cgroups.ts';
 import { cleanUp } from './cleanup.ts';
 import { validateRaw } from './config/raw.ts';
-import { validateSeccomp } from './config/seccomp.ts';
+import { refuseInterception, validateSeccomp } from './config/seccomp.ts';
 import { cpuRequest } from './cpu-balance.ts';
+import { liblxcFeatures } from './features.ts';
 import { applyLateLimits, validateLimits } from './limits.ts';
 import { connectMonitor } from './monitor.ts';
 import { placeOf } from './place.ts';
@@ -21,13 +22,14 @@ export const lxc: InstanceDriver = defineInstanceDriver({
     try {
       const { stdout } = await run(['lxc-start', '--version'], { debianPackage: 'lxc' });
       await access('/proc/self/ns/user');
-      return { version: stdout.trim(), features: {} };
+      return { version: stdout.trim(), features: liblxcFeatures() };
     } catch (error) {
       throw notImplemented(`Containers cannot run on this host: ${messageOf(error)}`, { cause: error });
     }
   },
   validate: (config) => {
     validateSeccomp(config);
+    refuseInterception(config);
     validateLimits(config);
     cpuRequest(config);
     validateRaw(config);

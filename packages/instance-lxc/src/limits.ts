@@ -128,9 +128,15 @@ const settingsOf = (group: Group, config: Config): CgroupSetting[] => {
   }
 };
 
-/** The limits of a container that is to be started. @throws LxdError bad-request, or not-implemented without the controller */
-export const limitSettings = (config: Config): CgroupSetting[] =>
+const limitSettings = (config: Config): CgroupSetting[] =>
   groups.filter(({ keys }) => keys.some((key) => config[key])).flatMap((group) => settingsOf(group, config));
+
+/** liblxc applies no version 2 settings where other controllers are on version 1. */
+const isLate = ({ version }: CgroupSetting): boolean => version === 2 && cgroupLayout().kind === 'hybrid';
+
+/** The limits liblxc is to set before init runs. @throws LxdError bad-request, or not-implemented without the controller */
+export const earlyLimits = (config: Config): CgroupSetting[] =>
+  limitSettings(config).filter((setting) => !isLate(setting));
 
 /** Checks the values alone. @throws LxdError bad-request */
 export const validateLimits = (config: Config): void => {
@@ -177,6 +183,7 @@ const late: readonly { readonly key: string; apply(cgroup: Cgroup, config: Confi
 
 /** Sets what is left of the limits once the container's cgroup exists. */
 export const applyLateLimits = (cgroup: Cgroup, config: Config): void => {
+  applyCgroupSettings(cgroup, limitSettings(config).filter(isLate));
   for (const { key, apply } of late) if (config[key]) apply(cgroup, config);
 };
 

@@ -17,7 +17,7 @@ import { renderSettings, type Setting } from './config/settings.ts';
 import { initialCpus } from './cpu-balance.ts';
 import { makeNode } from './device-node.ts';
 import { hostFacts } from './host-facts.ts';
-import { limitSettings } from './limits.ts';
+import { earlyLimits } from './limits.ts';
 import { connectMonitor, type MonitorConnection } from './monitor.ts';
 import { type Place, placeOf, toolOptions } from './place.ts';
 import { makeRootDirectories } from './root-directories.ts';
@@ -59,7 +59,7 @@ const keepOldLog = async (path: string): Promise<void> => {
 /** Limits, as liblxc sets them before init starts. */
 const cgroupSettings = (config: Config): Setting[] => {
   const cpus = initialCpus(config);
-  return [...limitSettings(config), ...(cpus === undefined ? [] : cpuset({ cpus }))].map(({ version, file, value }) => [
+  return [...earlyLimits(config), ...(cpus === undefined ? [] : cpuset({ cpus }))].map(({ version, file, value }) => [
     `lxc.cgroup${version === 2 ? '2' : ''}.${file}`,
     value,
   ]);
@@ -70,7 +70,7 @@ const writeConfiguration = async (
   place: Place,
   attachments: readonly Attachment[],
 ): Promise<void> => {
-  const seccomp = seccompProfile(machine.config, process.arch);
+  const seccomp = seccompProfile(machine.config);
   const settings = await containerSettings(
     machine,
     place,
@@ -86,14 +86,15 @@ const writeConfiguration = async (
   ]);
 };
 
-const launch = async (machine: Machine, place: Place): Promise<MonitorConnection> => {
+const launch = async (machine: Machine, place: Place, { signal }: Work): Promise<MonitorConnection> => {
   try {
     await run(
       ['lxc-start', ...toolOptions(place), '-f', place.config, '-o', place.log, '-l', 'warn', '-d'],
       // The monitor keeps neither directory nor variables of the caller.
-      { cwd: '/', stdout: 'ignore', debianPackage: 'lxc' },
+      { cwd: '/', stdout: 'ignore', debianPackage: 'lxc', ...(signal ? { signal } : {}) },
     );
   } catch (error) {
+    signal?.throwIfAborted();
     const log = await logTail(place);
     throw internal(`Instance "${machine.name}" failed to start: ${log === '' ? messageOf(error) : log}`, {
       cause: error,
@@ -134,7 +135,7 @@ export const startContainer = async (
     writeConfiguration(machine, place, staged),
     ...attachments.filter((attachment) => attachment.kind === 'node').map((node) => makeNode(machine, node)),
   ]);
-  const monitor = await launch(machine, place);
+  const monitor = await launch(machine, place, work);
   await unstage(machine, await readdir(machine.devices));
   if (work.signal?.aborted) {
     process.kill(monitor.initPid, 'SIGKILL');

@@ -1,6 +1,6 @@
 export { makeBusyboxRoot } from './busybox-root.ts';
 export { fileSystemRefusal, type TestContext, testContext } from './context.ts';
-export { collect, output, request, sh } from './instance/suite.ts';
+export { collect, type InstanceSuite, makeSuite, output, request, sh } from './instance/suite.ts';
 export { type InstanceConformanceOptions, type InstanceForm, instanceConformance } from './instance.ts';
 export {
   askDhcp,

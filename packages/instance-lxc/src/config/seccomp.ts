@@ -16,46 +16,6 @@ const denyDefault = [
   ),
 ];
 
-/** Calls of the x32 ABI with entries of their own (numbers 512 to 547 of arch/x86/entry/syscalls/syscall_64.tbl). */
-const x32Calls = [
-  'rt_sigaction',
-  'rt_sigreturn',
-  'ioctl',
-  'readv',
-  'writev',
-  'recvfrom',
-  'sendmsg',
-  'recvmsg',
-  'execve',
-  'ptrace',
-  'rt_sigpending',
-  'rt_sigtimedwait',
-  'rt_sigqueueinfo',
-  'sigaltstack',
-  'timer_create',
-  'mq_notify',
-  'kexec_load',
-  'waitid',
-  'set_robust_list',
-  'get_robust_list',
-  'vmsplice',
-  'move_pages',
-  'preadv',
-  'pwritev',
-  'rt_tgsigqueueinfo',
-  'recvmmsg',
-  'sendmmsg',
-  'process_vm_readv',
-  'process_vm_writev',
-  'setsockopt',
-  'getsockopt',
-  'io_setup',
-  'io_submit',
-  'execveat',
-  'preadv2',
-  'pwritev2',
-];
-
 const lines = (value: string | undefined): string[] =>
   (value ?? '')
     .split('\n')
@@ -76,21 +36,25 @@ export const validateSeccomp = (config: Config): void => {
   }
 };
 
+/** @throws LxdError bad-request for a key that asks for system calls to be handled on the container's behalf */
+export const refuseInterception = (config: Config): void => {
+  const key = Object.keys(config).find(
+    (name) => /^security\.syscalls\.intercept\.[a-z_]+$/.test(name) && isTrue(config[name]),
+  );
+  if (key) throw badRequest(`"${key}" cannot be set: this server does not intercept system calls`);
+};
+
 /**
  * The profile for a configuration.
  *
- * @param architecture - of the host, as Node names it (`x64`)
  * @returns undefined when nothing is filtered
  */
-export const seccompProfile = (config: Config, architecture: string): string | undefined => {
+export const seccompProfile = (config: Config): string | undefined => {
   if (config['raw.seccomp']) return config['raw.seccomp'];
   const allow = lines(either(config, 'allow', 'whitelist'));
   if (allow.length > 0) return ['2', 'allowlist', '[all]', ...allow, ''].join('\n');
   const rules: string[] = [];
   if (isTrueOrUnset(either(config, 'deny_default', 'blacklist_default'))) rules.push(...denyDefault);
-  if (isTrue(either(config, 'deny_compat', 'blacklist_compat')) && architecture === 'x64') {
-    rules.push('[x32]', ...x32Calls.map((call) => `${call} ${NOT_IMPLEMENTED}`));
-  }
   const deny = lines(either(config, 'deny', 'blacklist'));
   if (deny.length > 0) {
     // A line may carry its own action (`mkdir errno 0`) and its own architecture (`[x86]`).
