@@ -48,7 +48,10 @@ export const formatOf = async (file: string): Promise<ArchiveFormat> => {
   return found[0];
 };
 
-const decompressors: Partial<Record<ArchiveFormat, Argv>> = {
+/** Programs that write a file's decompressed bytes to standard output; the file's name goes last. */
+export const decompressors: Readonly<Partial<Record<ArchiveFormat, Argv>>> = {
+  gzip: ['gzip', '-dc'],
+  zstd: ['zstd', '-dcq'],
   bzip2: ['bzip2', '-dc'],
   xz: ['xz', '-dc'],
   lzma: ['xz', '--format=lzma', '-dc'],
@@ -67,7 +70,8 @@ export const tarOptions: Readonly<Partial<Record<ArchiveFormat, string>>> = {
 
 /** A tarball's bytes, decompressed. Dispose it when enough is read. */
 const openTar = (file: string, format: ArchiveFormat): { stream: Readable } & AsyncDisposable => {
-  const argv = decompressors[format];
+  const inProcess = format === 'gzip' ? createGunzip() : format === 'zstd' ? createZstdDecompress() : undefined;
+  const argv = inProcess ? undefined : decompressors[format];
   if (argv) {
     // Read at once: Node drops what a program wrote when it ends before anybody reads.
     const child = spawnStream([[...argv, file]]);
@@ -83,9 +87,8 @@ const openTar = (file: string, format: ArchiveFormat): { stream: Readable } & As
     };
   }
   const source = createReadStream(file);
-  const stream =
-    format === 'gzip' ? source.pipe(createGunzip()) : format === 'zstd' ? source.pipe(createZstdDecompress()) : source;
-  if (stream !== source) source.on('error', (error) => stream.destroy(error));
+  if (inProcess) source.on('error', (error) => inProcess.destroy(error));
+  const stream = inProcess ? source.pipe(inProcess) : source;
   return {
     stream,
     async [Symbol.asyncDispose]() {

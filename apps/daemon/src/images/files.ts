@@ -13,6 +13,12 @@ export const imageFiles = (directory: string, fingerprint: string): { main: stri
   rootfs: join(directory, `${fingerprint}.rootfs`),
 });
 
+/** Begins the names of directories in which new files are made; what is left of them after a crash is removed. */
+export const workPrefix = 'upload-';
+
+/** What is kept beside an image's file only to be quick: it can be made anew. */
+export const imageCopies = (file: string): { quick: string } => ({ quick: `${file}.tar` });
+
 /** The files of a new image in a work directory. */
 export interface ReceivedFiles {
   /** The unified tarball or, when `rootfs` is set, the metadata tarball. */

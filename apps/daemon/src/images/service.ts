@@ -8,7 +8,7 @@ import type { Locks } from '../core/locks.ts';
 import type { Events } from '../events/bus.ts';
 import type { ImageAliases } from './aliases.ts';
 import { formatOf, inspectArchive } from './archive.ts';
-import { imageFiles, type ReceivedFiles } from './files.ts';
+import { imageCopies, imageFiles, type ReceivedFiles, workPrefix } from './files.ts';
 import { type Metadata, parseMetadata, requireImageMetadata } from './metadata.ts';
 import type { ImageVolumes } from './pool-volumes.ts';
 import type { Image, ImageChange, ImageOrigin, ImageStore } from './store.ts';
@@ -60,8 +60,6 @@ interface Parts {
   readonly log: Logger;
 }
 
-const workPrefix = 'upload-';
-
 const exists = (file: string): Promise<boolean> =>
   access(file).then(
     () => true,
@@ -110,7 +108,8 @@ export const createImageService = (parts: Parts): ImageService => {
     if (!(await hasOthers(image))) {
       await volumes.remove(image.fingerprint);
       const { main, rootfs } = imageFiles(directories.images, image.fingerprint);
-      await Promise.all([rm(main, { force: true }), rm(rootfs, { force: true })]);
+      const files = [main, rootfs].flatMap((file) => [file, imageCopies(file).quick]);
+      await Promise.all(files.map((file) => rm(file, { force: true })));
     }
     await store.delete(image.id);
   };

@@ -1,17 +1,49 @@
-import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, lstat, mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { badRequest, type Fill, type InstanceType, type MountedVolume } from '@lxd-ts/driver-kit';
-import { removeTree, run } from '@lxd-ts/host';
-import { formatOf, tarOptions } from './archive.ts';
-import { imageFiles } from './files.ts';
+import { isErrno, removeTree, run, spawnStream } from '@lxd-ts/host';
+import { type ArchiveFormat, decompressors, formatOf, tarOptions } from './archive.ts';
+import { imageCopies, imageFiles, workPrefix } from './files.ts';
+
+/** Compressed tarballs up to this size are kept decompressed too. */
+const quickBytes = 8 * 1024 * 1024;
+
+/**
+ * The decompressed copy of a small tarball, made on first use: for small images, decompression is a large part of the time
+ * that making an instance takes. Large ones would take too much space for it.
+ */
+const quickCopy = async (file: string, format: ArchiveFormat, signal: AbortSignal | undefined): Promise<string> => {
+  const decompress = decompressors[format];
+  if (!decompress || (await stat(file)).size > quickBytes) return file;
+  const { quick } = imageCopies(file);
+  try {
+    await access(quick);
+    return quick;
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
+  }
+  const directory = await mkdtemp(join(dirname(file), workPrefix));
+  try {
+    const work = join(directory, 'tar');
+    await using target = await open(work, 'wx', 0o600);
+    await spawnStream([[...decompress, file]], { stdout: target.fd, ...(signal ? { signal } : {}) }).done;
+    await rename(work, quick);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+  return quick;
+};
 
 const extract = async (
-  file: string,
+  archive: string,
   directory: string,
   { signal, keepDirectory }: { signal: AbortSignal | undefined; keepDirectory: boolean },
 ): Promise<void> => {
-  const options = signal ? { signal } : {};
-  const format = await formatOf(file);
+  // xz decompresses on several processors where the file has blocks for it.
+  const options = { ...(signal ? { signal } : {}), env: { XZ_DEFAULTS: '-T0' } };
+  const packed = await formatOf(archive);
+  const file = await quickCopy(archive, packed, signal);
+  const format = file === archive ? packed : 'tar';
   if (format === 'squashfs') {
     await run(['unsquashfs', '-q', '-no-progress', '-f', '-d', directory, file], {
       ...options,
