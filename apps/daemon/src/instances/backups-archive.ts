@@ -84,7 +84,7 @@ export const writeBackup = async (options: WriteOptions, work: Work): Promise<vo
   await using mounts = new AsyncDisposableStack();
   mounts.defer(() => rm(scratch, { recursive: true, force: true }));
   const indexFile = join(scratch, 'index.yaml');
-  await writeFile(indexFile, stringify(index, { lineWidth: 0 }));
+  await writeFile(indexFile, stringify(index, { lineWidth: 0, aliasDuplicateObjects: false }));
   const trees: NamedTree[] = [{ path: indexFile, name: 'backup/index.yaml' }];
   if (optimized) {
     trees.push(...(await sendAll(located, snapshots, scratch, work)));

@@ -48,7 +48,7 @@ const uploadPrefix = 'upload-';
 
 /** Server keys that tell of the server an instance was on rather than of the instance. */
 const isHostState = (key: string): boolean =>
-  /^volatile\.(?:idmap\.|last_state\.|evacuate\.|restore$|rename$|[^.]+\.(?:host_name$|created$|last_state\.|ceph_rbd$|id$|quota$))/.test(
+  /^volatile\.(?:idmap\.|last_state\.|uuid\.generation$|evacuate\.|restore$|rename$|[^.]+\.(?:host_name$|created$|last_state\.|ceph_rbd$|id$|quota$))/.test(
     key,
   );
 const isServerKey = (key: string): boolean => key.startsWith('volatile.') || key.startsWith('image.');

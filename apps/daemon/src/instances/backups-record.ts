@@ -26,12 +26,27 @@ export interface RecordParts {
 }
 
 /**
+ * Without the key that a restored instance gets anew, since it has gone back in time; LXD before 5.1 takes no instance with it.
+ */
+const portable = (config: Config): Config => {
+  const { 'volatile.uuid.generation': _generation, ...rest } = config;
+  return rest;
+};
+
+/** An instance or snapshot on the wire, as it is saved. */
+const saved = <T extends { readonly config: Config; readonly expanded_config: Config }>(rendered: T): T => ({
+  ...rendered,
+  config: portable(rendered.config),
+  expanded_config: portable(rendered.expanded_config),
+});
+
+/**
  * All that is known of an instance, as LXD keeps it in `backup.yaml` inside the volume and in `backup/index.yaml` of a backup: the
  * instance, its snapshots, the profiles it uses, its volume and the pool (spec 05.241, 10 REC-02).
  */
 export const instanceRecord = ({ instance, run, snapshots, profiles, pool, volume, volumeSnapshots }: RecordParts) => ({
-  container: renderInstance(instance, run),
-  ...(snapshots.length > 0 ? { snapshots } : {}),
+  container: saved(renderInstance(instance, run)),
+  ...(snapshots.length > 0 ? { snapshots: snapshots.map(saved) } : {}),
   pool: {
     config: pool.config,
     description: pool.description,
