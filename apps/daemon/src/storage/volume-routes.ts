@@ -216,8 +216,8 @@ export const volumeRoutes = (router: Router, parts: Parts): void => {
   router.on('GET', `${one}/state`, async (request) => {
     const volume = await find(request);
     const usage = volume.type === 'custom' ? await volumes.usage(nameOf(request)) : await parts.rootUsage(volume);
-    if (!usage) throw badRequest('The usage of this volume cannot be told on its storage pool');
-    return sync({ usage: { used: usage.used, total: usage.total ?? 0 } });
+    // A driver that would have to read the whole volume to tell says nothing.
+    return sync({ usage: usage ? { used: usage.used, total: usage.total ?? 0 } : null });
   });
 
   router.on('GET', `${one}/snapshots`, async (request) => {
