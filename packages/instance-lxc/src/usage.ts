@@ -46,7 +46,8 @@ const interfaceUsage = (link: Link, addresses: readonly Address[]): InterfaceUsa
     packetsDroppedInbound: link.counters.rxDropped,
     packetsDroppedOutbound: link.counters.txDropped,
   },
-  hwaddr: link.hwaddr,
+  // The loopback has an address of zeros, which says nothing.
+  hwaddr: link.loopback ? '' : link.hwaddr,
   hostName: link.kind === 'veth' && link.parentIndex !== undefined ? (linkName(link.parentIndex) ?? '') : '',
   mtu: link.mtu,
   state: link.up ? 'up' : 'down',

@@ -7,7 +7,7 @@ import type { InstanceExecPost } from '@lxd-ts/api';
 import { badRequest, type Config, type ExecRequest } from '@lxd-ts/driver-kit';
 import { openProcessRoot } from '@lxd-ts/host';
 import { pipeFromSocket, pipeToSocket } from '../http/socket-streams.ts';
-import { type Operation, OperationSockets, type OperationSpec } from '../operations/operation.ts';
+import { type Metadata, type Operation, OperationSockets, type OperationSpec } from '../operations/operation.ts';
 import { obeyControl, terminalSide } from './control-stream.ts';
 import type { Run } from './running.ts';
 
@@ -131,6 +131,18 @@ export const execOperation = (
   };
 };
 
+/**
+ * The result of a command: its exit status, and an error when there was none to run (126, 127).
+ *
+ * @throws LxdError bad-request; the metadata holds the status all the same
+ */
+const outcome = (operation: Operation, status: number): Metadata => {
+  operation.update({ return: status });
+  if (status === 127) throw badRequest('Command not found');
+  if (status === 126) throw badRequest('Command not executable');
+  return { return: status };
+};
+
 const withSockets = async (
   operation: Operation,
   run: Run,
@@ -157,7 +169,7 @@ const withSockets = async (
   for (const socket of streams) socket.resume();
   const status = await session.exit;
   await Promise.all(outputs);
-  return { return: status };
+  return outcome(operation, status);
 };
 
 const withoutSockets = async (
@@ -171,7 +183,7 @@ const withoutSockets = async (
   if (!record) {
     session.stdout.resume();
     session.stderr?.resume();
-    return { return: await session.exit };
+    return outcome(operation, await session.exit);
   }
   await mkdir(record.directory, { recursive: true, mode: 0o700 });
   const files = { '1': `exec_${operation.id}.stdout`, '2': `exec_${operation.id}.stderr` };
@@ -180,7 +192,7 @@ const withoutSockets = async (
   const saved = [save(session.stdout, files['1']), ...(session.stderr ? [save(session.stderr, files['2'])] : [])];
   const [status] = await Promise.all([session.exit, ...saved]);
   return {
-    return: status,
+    ...outcome(operation, status),
     output: { '1': record.url(files['1']), ...(session.stderr ? { '2': record.url(files['2']) } : {}) },
   };
 };

@@ -1,5 +1,5 @@
 import { badRequest, type Config, isTrue } from '@lxd-ts/driver-kit';
-import { type IdMap, idMapToJson, mergeIdMap, parseIdMapLines } from '@lxd-ts/host';
+import { contiguousIdMap, type IdMap, idMapToJson, mergeIdMap, parseIdMapLines } from '@lxd-ts/host';
 
 /** Ids an isolated container gets unless `security.idmap.size` says otherwise (spec 03.142). */
 const isolatedSize = 65536;
@@ -63,7 +63,7 @@ export const chooseIdMap = (config: Config, choice: IdMapChoice): IdMap | undefi
       : kept > 0 && !clashes(kept)
         ? kept
         : freeBase(choice, size);
-  const base: IdMap = [{ kind: 'both', host, container: 0, size }];
+  const base: IdMap = contiguousIdMap(host, size);
   return config['raw.idmap'] ? mergeIdMap(base, parseIdMapLines(config['raw.idmap'])) : base;
 };
 

@@ -139,6 +139,11 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
     await store.setConfig(instance.id, changes);
   };
 
+  /** Deletes an ephemeral instance that has stopped, unless the host is going down. */
+  const removeEphemeral = async (instance: Instance): Promise<void> => {
+    if (instance.ephemeral && !keepPowerState) await parts.deleteEphemeral(instance);
+  };
+
   /** Waits for the end of a run and does what follows from it. */
   const watch = (
     instance: Instance,
@@ -178,8 +183,9 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
         await start(current);
         return;
       }
-      if (run.intent === undefined) lifecycleEvent('instance-shutdown', current);
-      if (current.ephemeral && !keepPowerState) await parts.deleteEphemeral(current);
+      if (run.intent !== undefined) return;
+      lifecycleEvent('instance-shutdown', current);
+      await removeEphemeral(current);
     };
 
     running.stopped.then(onStopped).catch((error: unknown) => {
@@ -277,11 +283,14 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
   };
 
   const stop = async (instance: Instance, options: StopOptions): Promise<void> => {
-    using _lock = locks.hold(lockKey(instance), 'stop');
-    const run = requireRun(instance);
-    run.intent = 'stop';
-    await end(instance, run, options);
-    lifecycleEvent(options.force ? 'instance-stopped' : 'instance-shutdown', instance);
+    {
+      using _lock = locks.hold(lockKey(instance), 'stop');
+      const run = requireRun(instance);
+      run.intent = 'stop';
+      await end(instance, run, options);
+      lifecycleEvent(options.force ? 'instance-stopped' : 'instance-shutdown', instance);
+    }
+    await removeEphemeral(instance);
   };
 
   const restart = async (instance: Instance, options: StopOptions): Promise<void> => {

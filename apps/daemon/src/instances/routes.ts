@@ -94,9 +94,9 @@ export const instanceRoutes = (router: Router, parts: InstanceRouteParts): void 
     return description;
   };
 
-  const changeOf = (body: InstancePut): InstanceChange => {
-    const { restore: _restore, profiles, ...change } = body;
-    return { ...change, profiles: profiles ?? [] };
+  const changeOf = (instance: Instance, body: InstancePut): InstanceChange => {
+    const { restore: _restore, profiles, architecture, ...change } = body;
+    return { ...change, architecture: architecture || instance.architecture, profiles: profiles ?? [] };
   };
 
   for (const { root, base, type } of instanceTrees) {
@@ -206,7 +206,7 @@ export const instanceRoutes = (router: Router, parts: InstanceRouteParts): void 
           project: request.project,
           resources: instanceResources(instance),
           run: async () => {
-            await instances.update(instance, changeOf(body));
+            await instances.update(instance, changeOf(instance, body));
             return undefined;
           },
         }),
@@ -218,7 +218,7 @@ export const instanceRoutes = (router: Router, parts: InstanceRouteParts): void 
       const body = await json(request, patchOf(instancePut));
       checkIfMatch(request.ifMatch, editableInstance(instance));
       await instances.update(instance, {
-        architecture: body.architecture ?? instance.architecture,
+        architecture: body.architecture || instance.architecture,
         description: body.description ?? instance.description,
         ephemeral: body.ephemeral ?? instance.ephemeral,
         config: { ...instance.config, ...body.config },

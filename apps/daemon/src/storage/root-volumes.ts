@@ -4,7 +4,9 @@ import {
   badRequest,
   type Config,
   type Fill,
+  isKind,
   type MountedVolume,
+  messageOf,
   parseSize,
   UndoStack,
   type Volume,
@@ -138,6 +140,16 @@ export const createRootVolumes = ({ pools, store, log, imageVolume, backupConten
     return { open, volume: volumeOf(instance, row?.config ?? {}, snapshot), row };
   };
 
+  /** Limits a root volume; where the pool cannot, the size is kept and not enforced, as in LXD, and the operator is told. */
+  const limit = async (instance: Instance, open: OpenPool, volume: Volume, size: number | undefined): Promise<void> => {
+    try {
+      await open.storage.resizeVolume(volume, size);
+    } catch (error) {
+      if (!isKind(error, 'not-implemented')) throw error;
+      log.warn({ instance: instance.name, pool: open.pool.name }, messageOf(error));
+    }
+  };
+
   const sizeOf = (root: Config): number | undefined => (root['size'] ? parseSize(root['size']) : undefined);
 
   /** Gives a copied volume the rows of the snapshots copied with it. */
@@ -196,7 +208,8 @@ export const createRootVolumes = ({ pools, store, log, imageVolume, backupConten
         config: stored,
       });
       undo.add('remove the row of the volume', () => store.delete(row.id));
-      const volume = volumeOf(instance, config);
+      const limitsLater = driver.features.quotas !== 'yes';
+      const volume = volumeOf(instance, limitsLater ? stored : config);
       undo.add('remove the volume', async () => {
         for (const snapshot of snapshotsOf(source)) await storage.deleteSnapshot({ ...volume, snapshot });
         await storage.deleteVolume(volume);
@@ -233,6 +246,7 @@ export const createRootVolumes = ({ pools, store, log, imageVolume, backupConten
             allowInconsistent: source.allowInconsistent,
           });
       }
+      if (limitsLater && config['size']) await limit(instance, open, volume, sizeOf(config));
       await finish(row.id);
       undo.commit();
     },
@@ -295,7 +309,7 @@ export const createRootVolumes = ({ pools, store, log, imageVolume, backupConten
 
     async resize(instance, root) {
       const { open, volume } = await locate(instance);
-      await open.storage.resizeVolume(volume, sizeOf(root));
+      await limit(instance, open, volume, sizeOf(root));
     },
 
     async usage(instance) {

@@ -122,12 +122,30 @@ export const volumeRoutes = (router: Router, parts: Parts): void => {
       (volume) => volume.state === 'ready' && (all || volume.type === 'image' || volume.project === request.project),
     );
     const matches = filterFrom(request);
-    const rendered = await Promise.all(found.map(async (volume) => ({ volume, wire: await render(volume) })));
-    const wanted = rendered.filter(({ wire }) => !matches || matches(wire));
-    if (recursionOf(request) > 0) return sync(wanted.map(({ wire }) => wire));
-    return sync(
-      wanted.map(({ volume }) => storageVolumeUrl(pool, volume.type, volume.name, { project: volume.project })),
+    const rendered = await Promise.all(
+      found.map(async (volume) => {
+        const { pool: owner, type: kind, name, project } = volume;
+        const saved = (await store.snapshots(volume.id)).filter((snapshot) => snapshot.state === 'ready');
+        const wire = await render(volume);
+        return [
+          { wire, url: storageVolumeUrl(owner, kind, name, { project }) },
+          // Snapshots are listed like volumes, as `<volume>/<snapshot>`.
+          ...saved.map((snapshot) => ({
+            wire: {
+              ...wire,
+              name: `${name}/${snapshot.name}`,
+              description: snapshot.description,
+              config: snapshot.config,
+              used_by: [],
+              created_at: snapshot.createdAt.toISOString(),
+            },
+            url: storageVolumeSnapshotUrl(owner, kind, name, snapshot.name, { project }),
+          })),
+        ];
+      }),
     );
+    const wanted = rendered.flat().filter(({ wire }) => !matches || matches(wire));
+    return sync(wanted.map(({ wire, url }) => (recursionOf(request) > 0 ? wire : url)));
   };
 
   const create = async (request: ApiRequest, typeWord: string | undefined): Promise<Reply> => {
