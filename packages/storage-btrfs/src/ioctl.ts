@@ -15,7 +15,7 @@ const both = (size: number, number: number): number => request(3, size, number);
 
 const PAGE = 4096;
 const SYNC = none(8);
-const INO_LOOKUP = both(PAGE, 18);
+const TREE_SEARCH = both(PAGE, 17);
 const SNAP_CREATE_V2 = write(PAGE, 23);
 const SUBVOL_CREATE_V2 = write(PAGE, 24);
 const SUBVOL_GETFLAGS = read(8, 25);
@@ -37,7 +37,9 @@ export const FIRST_ID = 256n;
 const SUBVOL_RDONLY = 2n;
 const QUOTA_ENABLE = 1n;
 const QGROUP_MAX_REFERENCED = 1n;
-const UNLIMITED = 0xffff_ffff_ffff_ffffn;
+const HIGHEST = 0xffff_ffff_ffff_ffffn;
+const ROOT_TREE = 1n;
+const ROOT_ITEM = 132;
 
 /** A name of a directory entry; names on disk are bytes. */
 export type Name = string | Uint8Array;
@@ -98,19 +100,20 @@ export const subvolumeInfo = (fd: number): SubvolumeInfo => {
   };
 };
 
-/** Whether the file system has a subvolume of this id; one that is deleted and not cleaned up yet does not count. */
+/** Whether the file system has a subvolume of this id, or is still cleaning it up after it was deleted. */
 export const hasSubvolume = (fd: number, id: bigint): boolean => {
-  // The path of the top directory, 256, in the tree of that id.
-  const lookup = Buffer.alloc(PAGE);
-  lookup.writeBigUInt64LE(id, 0);
-  lookup.writeBigUInt64LE(FIRST_ID, 8);
-  try {
-    ioctl(fd, INO_LOOKUP, lookup);
-    return true;
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return false;
-    throw error;
-  }
+  // struct btrfs_ioctl_search_key: tree; least and most object, offset, transaction (64 bits each), type; how many items (32 bits).
+  const search = Buffer.alloc(PAGE);
+  search.writeBigUInt64LE(ROOT_TREE, 0);
+  search.writeBigUInt64LE(id, 8);
+  search.writeBigUInt64LE(id, 16);
+  search.writeBigUInt64LE(HIGHEST, 32);
+  search.writeBigUInt64LE(HIGHEST, 48);
+  search.writeUInt32LE(ROOT_ITEM, 56);
+  search.writeUInt32LE(ROOT_ITEM, 60);
+  search.writeUInt32LE(1, 64);
+  ioctl(fd, TREE_SEARCH, search);
+  return search.readUInt32LE(64) > 0;
 };
 
 /** Makes a subvolume count as received, so that later differences can build on it. It must be writable. */
@@ -195,7 +198,7 @@ export const limitReferenced = async (fd: number, id: bigint, size: number | und
   const limit = Buffer.alloc(48);
   limit.writeBigUInt64LE(id, 0);
   limit.writeBigUInt64LE(QGROUP_MAX_REFERENCED, 8);
-  limit.writeBigUInt64LE(size === undefined ? UNLIMITED : BigInt(size), 16);
+  limit.writeBigUInt64LE(size === undefined ? HIGHEST : BigInt(size), 16);
   await ioctlAsync(fd, QGROUP_LIMIT, limit);
 };
 

@@ -51,10 +51,16 @@ export const quotasOf = (root: string): Quotas | undefined => {
     }
   };
 
+  let turningOn: Promise<void> | undefined;
   const turnOn = async (): Promise<void> => {
-    if (await areOn()) return;
+    const on = await areOn();
+    // The kernel shows them before they can be used.
+    if (on || turningOn) return turningOn;
     using top = openDirectory(root);
-    await enableQuotas(top.fd);
+    turningOn = enableQuotas(top.fd).finally(() => {
+      turningOn = undefined;
+    });
+    return await turningOn;
   };
 
   const groupOf = async (path: string): Promise<Group | undefined> => {
