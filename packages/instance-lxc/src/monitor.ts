@@ -62,23 +62,40 @@ const askInitPid = (socket: Socket): Promise<number | undefined> =>
   });
 
 /**
+ * Asks until there is an answer or the monitor is gone, which `watching` tells. The monitor refuses a question that
+ * arrives between its accept(2) and its request for credentials (SO_PASSCRED, unix(7)), since it then cannot see who asks.
+ */
+const findInitPid = async (address: string, watching: Socket): Promise<number | undefined> => {
+  for (let tries = 0; tries < 10 && !watching.closed; tries++) {
+    const asking = await open(address);
+    if (!asking) return undefined;
+    // A reset connection is a monitor that died; 'close' follows and says so.
+    asking.on('error', () => asking.destroy());
+    const pid = await askInitPid(asking);
+    asking.destroy();
+    if (pid !== undefined) return pid;
+  }
+  return undefined;
+};
+
+/**
  * Connects to a container's monitor.
  *
  * @param address - the abstract address of its command socket
  * @returns undefined when no such container runs
  */
 export const connectMonitor = async (address: string): Promise<MonitorConnection | undefined> => {
-  const [asking, watching] = await Promise.all([open(address), open(address)]);
-  // A reset connection is a monitor that died; 'close' follows and says so.
-  asking?.on('error', () => asking.destroy());
-  watching?.on('error', () => watching.destroy());
-  const initPid = asking && (await askInitPid(asking));
+  // The monitor closes a connection once it has answered: the one that is watched never asks.
+  const watching = await open(address);
+  if (!watching) return undefined;
+  watching.on('error', () => watching.destroy());
+  // Data never comes, but only a flowing stream notices its end.
+  watching.resume();
+  const initPid = await findInitPid(address, watching);
   const monitorPid = initPid === undefined ? undefined : processStat(initPid)?.parent;
   const monitor = monitorPid === undefined ? undefined : openProcess(monitorPid);
-  // The monitor closes a connection once it has answered: the one that is watched never asks.
-  asking?.destroy();
-  if (!watching || initPid === undefined || !monitor) {
-    watching?.destroy();
+  if (initPid === undefined || !monitor) {
+    watching.destroy();
     monitor?.[Symbol.dispose]();
     return undefined;
   }
@@ -88,8 +105,6 @@ export const connectMonitor = async (address: string): Promise<MonitorConnection
     // The monitor hangs up when its container has ended, a little before its own end.
     await process_.exited();
   })();
-  // Data never comes, but only a flowing stream notices its end.
-  watching.resume();
   watching.unref();
   return { initPid, gone, keepAlive: () => watching.ref(), close: () => watching.destroy() };
 };
