@@ -85,11 +85,11 @@ export const startLxd = async (programs: Programs): Promise<Lxd> => {
     closed = once(started, 'close');
     const seconds = String(Math.ceil(timeout / 1000));
     const ready = output([...programs.lxd, 'waitready', `--timeout=${seconds}`], { env: environment, timeout });
-    const first = await Promise.race([ready, closed]);
-    if (started.exitCode !== null || started.signalCode !== null)
-      throw new Error(`${programs.name} ended at once:\n${log()}`);
-    if (typeof first === 'object' && first !== null && 'code' in first && first.code !== 0)
-      throw new Error(`${programs.name} is not ready after ${seconds} s:\n${log()}`);
+    const first = await Promise.race([ready, closed.then(() => undefined)]);
+    if (first?.code === 0 && started.exitCode === null) return;
+    const what = first ? `is not ready after ${seconds} s` : 'ended at once';
+    await end('SIGKILL');
+    throw new Error(`${programs.name} ${what}:\n${log()}`);
   };
 
   const stopInstances = async () => {
