@@ -50,7 +50,10 @@ export const orphans = async (lxd: Lxd): Promise<string[]> => {
   return [
     ...instances.filter((one) => one.status !== 'Stopped').map((one) => `instance ${one.name} is ${one.status}`),
     ...compare('folder of instance', names, namesIn(join(pool, 'containers'))),
-    ...compare('link to instance', names, namesIn(join(lxd.folder, 'containers'))),
+    // Only some LXDs keep links beside the pools; those that do tidy up.
+    ...namesIn(join(lxd.folder, 'containers'))
+      .filter((name) => !names.includes(name))
+      .map((name) => `link ${name} belongs to nothing`),
     ...compare('folder of snapshot', snapshots, snapshotFolders),
     ...compare(
       'volume of',
@@ -60,7 +63,7 @@ export const orphans = async (lxd: Lxd): Promise<string[]> => {
     ...compare(
       'file of image',
       images.map((one) => one.fingerprint),
-      namesIn(join(lxd.folder, 'images')).map((name) => name.replace(/\.rootfs$/, '')),
+      namesIn(join(lxd.folder, 'images')).map((name) => name.replace(/\.(?:rootfs|tar)$/, '')),
     ),
     ...mounts.map((point) => `mount ${point} is left`),
     ...namesIn(join(lxd.folder, 'backups/instances')).map((name) => `backup file ${name} is left`),
