@@ -3,8 +3,9 @@ import { defineConfig } from 'tsup';
 
 export default defineConfig({
   ...library({ main: 'src/main.ts' }),
-  // All in: one file for what every command needs, and one for each part that is loaded when it is called.
-  noExternal: [/.*/],
+  // All in: one file for what every command needs, and one for each part that is loaded when it is called. Only ssh2 stays
+  // outside, for its optional native parts.
+  noExternal: [/^(?!ssh2$)/],
   minify: true,
   sourcemap: false,
   // What CommonJS packages require of Node.

@@ -1,5 +1,5 @@
-import { ConnectionError } from './errors.ts';
 import { readText } from './envelope.ts';
+import { ConnectionError } from './errors.ts';
 
 /**
  * An image server that speaks simple streams: static files, an index that leads to lists of products, each product with

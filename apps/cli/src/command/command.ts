@@ -25,6 +25,8 @@ export interface LeafSpec<F extends Flags> extends Words {
   flags?: F;
   /** Whether flags may stand after the first argument; `exec` says no. */
   interspersed?: boolean;
+  /** Takes all words as arguments, flags included. */
+  verbatim?: boolean;
   /** Put after the arguments in the usage line if `[flags]` shall not be the end, e.g. ` [flags] [key=value...]`. */
   usageEnd?: string;
   run(cli: Cli, input: Input<F>): Promise<void>;

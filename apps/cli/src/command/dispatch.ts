@@ -86,7 +86,8 @@ const runGroup = async (found: Found, group: Group, version: string): Promise<vo
 
 const runLeaf = async (found: Found, leaf: Leaf, open: (flags: GlobalFlags) => Promise<Cli>): Promise<void> => {
   const { spec } = leaf;
-  const parsed = parseArgs(found.rest, { ...globalFlags, ...spec.flags }, spec.interspersed);
+  const words = spec.verbatim ? ['--', ...found.rest] : found.rest;
+  const parsed = parseArgs(words, { ...globalFlags, ...spec.flags }, spec.interspersed);
   const flags = globals(parsed);
   const options = { all: false, subCommands: flags['sub-commands'] };
   if (flags.help) return out(await help(found, options));

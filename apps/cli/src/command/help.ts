@@ -1,7 +1,8 @@
 import type { Group, Leaf, Node } from './command.ts';
 import { bool, type Flag, type Flags, globalFlags } from './flags.ts';
 
-const indent = (text: string, by = '  '): string => text.replace(/^(?=.)/gm, by);
+/** Puts blanks before every line that is not empty. */
+export const indent = (text: string, by = '  '): string => text.replace(/^(?=.)/gm, by);
 
 const label = (name: string, flag: Flag): string => {
   const short = flag.short ? `-${flag.short}, ` : '    ';
@@ -14,7 +15,12 @@ const withDefault = (flag: Flag): string => {
   return `${flag.description} (default ${typeof flag.default === 'string' ? `"${flag.default}"` : flag.default})`;
 };
 
-const flagLines = (flags: Flags): string => {
+/** The flags that every command takes, without those it has its own meaning for. */
+export const inherited = (own: Flags): Flags =>
+  Object.fromEntries(Object.entries(globalFlags).filter(([name]) => !(name in own)));
+
+/** The flags, one a line, by name, as help shows them. */
+export const flagLines = (flags: Flags): string => {
   const rows = Object.entries(flags)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, flag]) => [label(name, flag), withDefault(flag)] as const);
@@ -41,7 +47,7 @@ interface HelpOptions {
 }
 
 /** The command's own line: what it is, before anything else. */
-const description = (node: Node): string => {
+export const description = (node: Node): string => {
   const words = node.kind === 'leaf' ? node.spec : node.words;
   if (words.description !== undefined) return words.description;
   const more = words.long === undefined ? '' : `\n\n${indent(words.long)}`;
@@ -66,7 +72,8 @@ const commandLines = async (group: Group, options: HelpOptions, padding: number,
   return lines;
 };
 
-const leafUsage = (path: string, leaf: Leaf): string => {
+/** How a command is called, in one line. */
+export const leafUsage = (path: string, leaf: Leaf): string => {
   const { use, usageEnd = ' [flags]' } = leaf.spec;
   return `${path}${use === '' ? '' : ` ${use}`}${usageEnd}`;
 };
@@ -89,7 +96,7 @@ export const usage = async ({ path, node, names }: Called, options: HelpOptions)
   }
   const flags = node.kind === 'leaf' ? (node.spec.flags ?? {}) : isRoot ? { ...rootFlags, ...globalFlags } : {};
   if (Object.keys(flags).length > 0) blocks.push(`Flags:\n${flagLines(flags)}`);
-  if (!isRoot) blocks.push(`Global Flags:\n${flagLines(globalFlags)}`);
+  if (!isRoot) blocks.push(`Global Flags:\n${flagLines(inherited(flags))}`);
   if (node.kind === 'group') {
     blocks.push(`Use "${name} [command] --help" for more information about a command.`);
   }

@@ -10,6 +10,7 @@ export const root = group(
 For help with any of those, simply call them with --help.`,
   },
   [
+    entry('__complete', [], () => import('./completion.ts').then((m) => m.complete), hidden),
     entry('alias', [], () => import('./alias.ts').then((m) => m.alias)),
     entry('cluster', [], () => import('./cluster/cluster.ts').then((m) => m.cluster)),
     entry('completion', [], () => import('./completion.ts').then((m) => m.completion), hidden),

@@ -1,7 +1,7 @@
 import { createReadStream, createWriteStream, rmSync, statSync } from 'node:fs';
-import { Transform, type Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import { type Readable, Transform } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
 import { ApiError, type Client, type Query, type RawReply } from '@lxd-ts/client';
 import type { Progress } from '../../output/progress.ts';
 import { out } from '../../output/streams.ts';

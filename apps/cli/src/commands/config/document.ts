@@ -6,8 +6,8 @@ import { instance, instancePut, instanceSnapshot, snapshotPut } from '../../shap
 import { printYaml } from '../../yaml/print.ts';
 import type { Struct } from '../../yaml/shape.ts';
 import { editYaml } from '../common/edit.ts';
-import { operate } from '../common/operate.ts';
 import { pick } from '../common/object.ts';
+import { operate } from '../common/operate.ts';
 import { configTarget, readInstance, writeInstance } from './target.ts';
 import { readServer } from './values.ts';
 

@@ -1,10 +1,10 @@
 import type { Client, Reply } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
 import { UserError } from '../../command/errors.ts';
-import type { Config, Instance } from '../../shapes/types.ts';
-import { operate } from '../common/operate.ts';
-import { pick } from '../common/object.ts';
 import { instancePut } from '../../shapes/instance.ts';
+import type { Config, Instance } from '../../shapes/types.ts';
+import { pick } from '../common/object.ts';
+import { operate } from '../common/operate.ts';
 
 /** What a `config` command is about: an instance, one of its snapshots, or the server itself. */
 export type ConfigTarget =

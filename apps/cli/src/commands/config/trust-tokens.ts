@@ -2,8 +2,8 @@ import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { formatFlag } from '../../command/flags.ts';
 import { out } from '../../output/streams.ts';
-import { certificateToken, waitingTokens } from '../common/tokens.ts';
 import { printTokens } from '../common/token-list.ts';
+import { certificateToken, waitingTokens } from '../common/tokens.ts';
 
 export const trustListTokens = command({
   use: '[<remote>:]',

@@ -1,12 +1,12 @@
 import type { Client } from '@lxd-ts/client';
 import { command } from '../../command/command.ts';
 import { bool, targetFlag } from '../../command/flags.ts';
+import { compareRows } from '../../output/sort.ts';
 import { out } from '../../output/streams.ts';
 import { drawTable } from '../../output/table.ts';
 import { isSet, minute } from '../../output/time.ts';
 import { bytes, bytesIec } from '../../output/units.ts';
 import type { Backup, InstanceFull, InstanceState, NetworkInterface, Snapshot } from '../../shapes/types.ts';
-import { compareRows } from '../../output/sort.ts';
 
 const yesNo = (value: boolean): string => (value ? 'YES' : 'NO');
 const when = (time: string): string => (isSet(time) ? minute(time) : '');

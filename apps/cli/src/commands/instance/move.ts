@@ -4,7 +4,7 @@ import { UserError } from '../../command/errors.ts';
 import { bool, list, string, targetFlag } from '../../command/flags.ts';
 import type { Instance } from '../../shapes/types.ts';
 import { operate } from '../common/operate.ts';
-import { copyInstance, transferModes, transferMode } from './copy.ts';
+import { copyInstance, transferMode, transferModes } from './copy.ts';
 
 /** Gives an instance or a snapshot another name on the same server. */
 export const renameInstance = async (cli: Cli, from: string, to: string): Promise<void> => {

@@ -12,10 +12,11 @@ const nic = async (client: Client, network: string, interfaceName: string | unde
   return { ...own, nictype: value.type === 'bridge' ? 'bridged' : 'macvlan', parent: network, type: 'nic' };
 };
 
-const attachCommand = (owner: Owner, noun: string, short: string): Leaf =>
+const attachCommand = (owner: Owner, noun: string, short: string, title = short): Leaf =>
   command({
     use: `[<remote>:]<network> <${noun}> [<device name>] [<interface name>]`,
     short,
+    title,
     args: [2, 4],
     run: async (cli, { args: [text = '', name = '', device, interfaceName] }) => {
       const { client, name: network } = await cli.locate(text);
@@ -41,7 +42,12 @@ const detachCommand = (owner: Owner, noun: string, short: string): Leaf =>
 
 const nics = 'network interfaces';
 
-export const networkAttach = attachCommand('instances', 'instance', `Attach new ${nics} to instances`);
+export const networkAttach = attachCommand(
+  'instances',
+  'instance',
+  `Attach ${nics} to instances`,
+  `Attach new ${nics} to instances`,
+);
 export const networkAttachProfile = attachCommand('profiles', 'profile', `Attach ${nics} to profiles`);
 export const networkDetach = detachCommand('instances', 'instance', `Detach ${nics} from instances`);
 export const networkDetachProfile = detachCommand('profiles', 'profile', `Detach ${nics} from profiles`);

@@ -3,8 +3,8 @@ import type { Cli } from '../../cli.ts';
 import { UserError } from '../../command/errors.ts';
 import type { FlagValues } from '../../command/flags.ts';
 import { targetFlag } from '../../command/flags.ts';
-import { type Configurable, type ObjectKind, pick, required } from '../common/object.ts';
 import type { Struct } from '../../yaml/shape.ts';
+import { type Configurable, type ObjectKind, pick, required } from '../common/object.ts';
 
 /** Things that belong to a network and have a name of their own in it: forwards, load balancers, peers. */
 export interface PartKind {

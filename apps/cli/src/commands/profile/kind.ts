@@ -1,5 +1,5 @@
 import { config, devices, joined, type Struct, strings } from '../../yaml/shape.ts';
-import { type ObjectKind, type Configurable, pick, required } from '../common/object.ts';
+import { type Configurable, type ObjectKind, pick, required } from '../common/object.ts';
 
 export const profilePut: Struct = { fields: { config, description: 'string', devices } };
 export const profileShape: Struct = joined(profilePut, { fields: { name: 'string', used_by: strings } });

@@ -1,8 +1,8 @@
-import { hostname } from 'node:os';
 import { rmSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { type Client, connect } from '@lxd-ts/client';
-import { endpointOf } from '../../cli.ts';
 import type { Cli } from '../../cli.ts';
+import { endpointOf } from '../../cli.ts';
 import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { bool, string } from '../../command/flags.ts';

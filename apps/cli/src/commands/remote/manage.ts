@@ -2,11 +2,10 @@ import { existsSync, renameSync, rmSync } from 'node:fs';
 import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { formatFlag } from '../../command/flags.ts';
-import { type ClientConfig, isStatic, type Remote, saveConfig } from '../../config/config.ts';
+import { type ClientConfig, isStatic, type Remote, remoteShape, saveConfig } from '../../config/config.ts';
 import { printListing } from '../../output/format.ts';
 import { compareRows } from '../../output/sort.ts';
 import { out } from '../../output/streams.ts';
-import { remoteShape } from '../../config/config.ts';
 import { certificatePath } from './certificate.ts';
 
 const known = (config: ClientConfig, name: string): Remote => {

@@ -1,7 +1,7 @@
 import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
-import { out } from '../../output/streams.ts';
 import { compareRows } from '../../output/sort.ts';
+import { out } from '../../output/streams.ts';
 import { drawTable } from '../../output/table.ts';
 import { isSet, minute } from '../../output/time.ts';
 import { bytesIec } from '../../output/units.ts';

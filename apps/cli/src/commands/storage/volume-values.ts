@@ -1,6 +1,6 @@
-import { out } from '../../output/streams.ts';
 import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
+import { out } from '../../output/streams.ts';
 import { printYaml } from '../../yaml/print.ts';
 import { editYaml } from '../common/edit.ts';
 import {
