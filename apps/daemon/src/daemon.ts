@@ -67,6 +67,7 @@ import { createInstanceMetadata } from './instances/metadata.ts';
 import { instanceMetadataRoutes } from './instances/metadata-routes.ts';
 import { createMoving } from './instances/move.ts';
 import { createRebuilding } from './instances/rebuild.ts';
+import { checkRequirements } from './instances/requirements.ts';
 import { instanceRoutes } from './instances/routes.ts';
 import { createRuns } from './instances/running.ts';
 import { createSchedule } from './instances/schedule.ts';
@@ -323,6 +324,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     mount: (instance) => rootVolumes.mount(instance),
     subIds: containerIds,
     prepare: async (instance, volume) => {
+      checkRequirements(instance);
       await schedule.atStart(instance);
       return prepareTemplates(instance, volume);
     },

@@ -278,8 +278,35 @@ test('[04.107 04.109 04.111 04.115 04.133] publishing packs a stopped instance, 
   );
 });
 
+/** The fingerprint of an image that can be started, imported once. */
+const busybox = async (): Promise<string> => {
+  const body = readFileSync(busyboxImage().unified);
+  const fingerprint = sha256(body);
+  const present = (await daemon.client.get<string[]>(['images'])).value;
+  if (!present.includes(`/1.0/images/${fingerprint}`)) await upload(body);
+  return fingerprint;
+};
+
+test('[04.108] a snapshot is published, whatever its instance does', async () => {
+  const fingerprint = await busybox();
+  await daemon.run('POST', '/1.0/instances', { name: 'img-snap', source: { type: 'image', fingerprint } });
+  const etc = join(daemon.folder, 'storage-pools/default/containers/img-snap/rootfs/etc');
+  writeFileSync(join(etc, 'mark'), 'before');
+  await daemon.run('POST', '/1.0/instances/img-snap/snapshots', { name: 's0' });
+  writeFileSync(join(etc, 'mark'), 'after');
+  await daemon.run('PUT', '/1.0/instances/img-snap/state', { action: 'start' });
+  const aliases = [{ name: 'of-snapshot', description: '' }];
+  await daemon.run('POST', '/1.0/images', { source: { type: 'snapshot', name: 'img-snap/s0' }, aliases });
+  await daemon.run('PUT', '/1.0/instances/img-snap/state', { action: 'stop', force: true });
+  await daemon.run('POST', '/1.0/instances', { name: 'img-of-snap', source: { type: 'image', alias: 'of-snapshot' } });
+  const copy = join(daemon.folder, 'storage-pools/default/containers/img-of-snap/rootfs/etc/mark');
+  expect(readFileSync(copy, 'utf8')).toBe('before');
+  for (const name of ['img-snap', 'img-snap/none'])
+    await expect(daemon.run('POST', '/1.0/images', { source: { type: 'snapshot', name } })).rejects.toThrow();
+});
+
 test('[04.107 04.167] a running instance is not published', async () => {
-  const { fingerprint } = await upload(readFileSync(busyboxImage().unified));
+  const fingerprint = await busybox();
   await daemon.run('POST', '/1.0/instances', { name: 'img-running', source: { type: 'image', fingerprint } });
   await daemon.run('PUT', '/1.0/instances/img-running/state', { action: 'start' });
   const source = { type: 'instance', name: 'img-running' };

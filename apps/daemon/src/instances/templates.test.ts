@@ -95,6 +95,15 @@ test('[04.142 04.143 04.144 04.146 04.147 04.148 04.149 04.151 04.154 04.155] te
   await state('tpl-1', 'stop');
 });
 
+test('[04.145] copies get theirs', async () => {
+  await create('tpl-5');
+  await daemon.run('POST', '/1.0/instances', { name: 'tpl-6', source: { type: 'copy', source: 'tpl-5' } });
+  await state('tpl-6', 'start');
+  expect(read('tpl-6', 'new/dir/name')).toBe('copy tpl-6 bar\n');
+  expect(read('tpl-6', 'etc/over')).toBe('old');
+  await state('tpl-6', 'stop');
+});
+
 test('a broken template keeps the instance from starting and says which one', async () => {
   await create('tpl-2');
   writeFileSync(join(volume('tpl-2'), 'templates/started.tpl'), '{% bad %}');
