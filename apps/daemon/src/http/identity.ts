@@ -18,3 +18,9 @@ export const isTrusted = (identity: Identity): boolean => identity.method !== 'u
 /** Whether the caller may change the server itself. */
 export const isAdmin = (identity: Identity): boolean =>
   isTrusted(identity) && identity.projects === undefined && identity.metricsOnly !== true;
+
+/** Whether the caller may use what belongs to a project. For routes that are open to everybody and show trusted ones more. */
+export const isTrustedIn = (identity: Identity, project: string): boolean =>
+  isTrusted(identity) &&
+  identity.metricsOnly !== true &&
+  (identity.projects === undefined || identity.projects.includes(project));

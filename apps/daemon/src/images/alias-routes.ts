@@ -2,7 +2,7 @@ import { imageAliasesEntryPost, imageAliasesEntryPut, imageAliasesPost, imageAli
 import { badRequest, notFound } from '@lxd-ts/driver-kit';
 import { checkIfMatch } from '../http/etag.ts';
 import { filterFrom } from '../http/filter.ts';
-import { isTrusted } from '../http/identity.ts';
+import { isTrustedIn } from '../http/identity.ts';
 import { created, done, sync } from '../http/reply.ts';
 import { type ApiRequest, json, param, recursionOf } from '../http/request.ts';
 import type { Router } from '../http/router.ts';
@@ -25,7 +25,7 @@ export const imageAliasRoutes = (router: Router, { images, aliases, projectOf }:
   const visible = async (request: ApiRequest): Promise<readonly Alias[]> => {
     const project = await projectOf(request.project);
     const all = await aliases.list(project);
-    if (isTrusted(request.identity)) return all;
+    if (isTrustedIn(request.identity, request.project)) return all;
     const open = new Set(
       (await images.list(project)).filter((image) => image.public).map(({ fingerprint }) => fingerprint),
     );

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type ImagesPost, imageAlias, imagesPost } from '@lxd-ts/api';
 import { badRequest, conflict, forbidden, type InstanceType } from '@lxd-ts/driver-kit';
 import { z } from 'zod';
-import { isTrusted } from '../http/identity.ts';
+import { isTrustedIn } from '../http/identity.ts';
 import { accepted, type Reply } from '../http/reply.ts';
 import { type ApiRequest, json } from '../http/request.ts';
 import type { Instance } from '../instances/instance.ts';
@@ -102,7 +102,7 @@ export const createImageCreation = (parts: ImageCreationParts) => {
     const secret = header(request, 'x-lxd-secret');
     const token = secrets.find(request.project, expected, secret);
     if (secret !== '' && !token) throw forbidden('Invalid secret');
-    if (!token && !isTrusted(request.identity)) throw forbidden('not authorized');
+    if (!token && !isTrustedIn(request.identity, request.project)) throw forbidden('not authorized');
     let record = uploadRecord(request, project);
     if (token) {
       const kept = pushToken.parse(token.spec.metadata);
@@ -227,7 +227,7 @@ export const createImageCreation = (parts: ImageCreationParts) => {
 
   return async (request: ApiRequest): Promise<Reply> => {
     if (!(await isJson(request))) return upload(request);
-    if (!isTrusted(request.identity)) throw forbidden('not authorized');
+    if (!isTrustedIn(request.identity, request.project)) throw forbidden('not authorized');
     return fromJson(request, await json(request, imagesPost));
   };
 };

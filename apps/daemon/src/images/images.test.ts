@@ -4,9 +4,11 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFil
 import { connect as connectSocket } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { openDatabases } from '@lxd-ts/database';
 import { busyboxImage } from '@lxd-ts/tooling/images/busybox';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startTestDaemon, type TestDaemon } from '../testing/daemon.ts';
+import { createImageStore } from './store.ts';
 
 const binary = { 'content-type': 'application/octet-stream' };
 let daemon: TestDaemon;
@@ -347,9 +349,32 @@ test('an upload in pieces of any size is read in one pass', async () => {
 
 test('a crash amid an import leaves nothing after the next start', async () => {
   const folder = join(daemon.folder, 'images/upload-crashed');
+  const fingerprint = 'c'.repeat(64);
   await daemon.restart(async () => {
     mkdirSync(folder);
     writeFileSync(join(folder, 'main'), 'half');
+    // What stands on disk and in the database between the row and its being ready.
+    writeFileSync(join(daemon.folder, 'images', fingerprint), 'whole');
+    const { local, global } = await openDatabases(join(daemon.folder, 'database'));
+    await createImageStore(global).insert({
+      project: 'default',
+      fingerprint,
+      filename: '',
+      size: 5,
+      public: false,
+      autoUpdate: false,
+      cached: false,
+      type: 'container',
+      architecture: 'x86_64',
+      createdAt: undefined,
+      expiresAt: undefined,
+      properties: {},
+      profiles: ['default'],
+      origin: undefined,
+    });
+    await Promise.all([local.close(), global.close()]);
   });
   expect(existsSync(folder)).toBe(false);
+  expect(existsSync(join(daemon.folder, 'images', fingerprint))).toBe(false);
+  await expect(image(fingerprint)).rejects.toMatchObject({ status: 404 });
 });

@@ -4,7 +4,7 @@ import { badRequest, notFound } from '@lxd-ts/driver-kit';
 import type { Events } from '../events/bus.ts';
 import { checkIfMatch } from '../http/etag.ts';
 import { filterFrom } from '../http/filter.ts';
-import { isTrusted } from '../http/identity.ts';
+import { isTrustedIn } from '../http/identity.ts';
 import { accepted, done, stream, sync } from '../http/reply.ts';
 import { type ApiRequest, json, param, recursionOf } from '../http/request.ts';
 import type { Router } from '../http/router.ts';
@@ -33,7 +33,8 @@ export const imageRoutes = (router: Router, parts: Parts): void => {
   const get = async (request: ApiRequest): Promise<Image> => {
     const project = await projectOf(request.project);
     const image = await images.get(project, param(request, 'fingerprint'));
-    const mayUse = isTrusted(request.identity) || image.public || tokenOf(request, image) !== undefined;
+    const mayUse =
+      isTrustedIn(request.identity, request.project) || image.public || tokenOf(request, image) !== undefined;
     if (image.state !== 'ready' || !mayUse) throw notFound('Image not found');
     return image;
   };
@@ -50,7 +51,7 @@ export const imageRoutes = (router: Router, parts: Parts): void => {
     async (request) => {
       const matches = filterFrom(request);
       const all = (await images.list(await projectOf(request.project))).filter(
-        (image) => isTrusted(request.identity) || image.public,
+        (image) => isTrustedIn(request.identity, request.project) || image.public,
       );
       const wanted = matches ? all.filter((image) => matches(renderImage(image))) : all;
       return sync(
