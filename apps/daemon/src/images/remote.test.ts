@@ -6,9 +6,11 @@ import { createServer as createTlsServer } from 'node:https';
 import { createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { type Client, connect } from '@lxd-ts/client';
+import { openDatabases } from '@lxd-ts/database';
 import { busyboxImage } from '@lxd-ts/tooling/images/busybox';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startTestDaemon, type TestDaemon } from '../testing/daemon.ts';
+import { createImageStore } from './store.ts';
 
 const binary = { 'content-type': 'application/octet-stream' };
 
@@ -268,6 +270,54 @@ test('[04.98 04.100 04.101 04.102 04.170] an image is fetched from a web server 
     'lxd-server-architectures': expect.stringContaining('x86_64'),
     'lxd-server-version': '5.15',
   });
+});
+
+test('[04.35] downloads go through the proxy of the configuration', async () => {
+  const body = build().unified;
+  const hash = sha256(body);
+  const asked: string[] = [];
+  // A proxy is asked for whole URLs (RFC 9112, 3.2.2); this one answers for a host that does not exist.
+  const proxy = createServer((request, response) => {
+    asked.push(`${request.method} ${request.url}`);
+    response.writeHead(200, { 'LXD-Image-Hash': hash, 'LXD-Image-URL': 'http://images.invalid/file' });
+    response.end(request.method === 'HEAD' ? undefined : body);
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const address = proxy.address();
+  const port = typeof address === 'object' && address ? address.port : 0;
+  try {
+    await target.run('PATCH', '/1.0', { config: { 'core.proxy_http': `http://127.0.0.1:${port}` } });
+    await target.run('POST', '/1.0/images', { source: { type: 'url', url: 'http://images.invalid/start' } });
+    expect(await image(target, hash)).toMatchObject({ filename: 'file' });
+    expect(asked).toEqual(['HEAD http://images.invalid/start', 'GET http://images.invalid/file']);
+  } finally {
+    await target.run('PATCH', '/1.0', { config: { 'core.proxy_http': '' } });
+    proxy.close();
+  }
+});
+
+test('[04.39 04.40 04.43 04.179] cached images go when unused for long or expired, others stay', async () => {
+  const cached = async (name: string): Promise<string> => {
+    const fingerprint = await upload(source, build().unified, { 'x-lxd-public': '1' });
+    await addAlias(source, name, fingerprint);
+    await target.run('POST', '/1.0/instances', { name: `rem-${name}`, ...from({ alias: name }) });
+    return fingerprint;
+  };
+  const [unused, expired, fresh] = [await cached('unused'), await cached('expired'), await cached('fresh')];
+  const own = await upload(target, build().unified);
+  const past = { expires_at: '2020-01-01T00:00:00Z' };
+  for (const fingerprint of [expired, own]) await target.run('PATCH', `/1.0/images/${fingerprint}`, past);
+  await target.restart(async () => {
+    const { local, global } = await openDatabases(join(target.folder, 'database'));
+    const store = createImageStore(global);
+    const found = await store.find('default', unused);
+    if (!found) throw new Error('The cached image has no row');
+    await store.markUsed(found.id, new Date(Date.now() - 11 * 24 * 3600 * 1000));
+    await Promise.all([local.close(), global.close()]);
+  });
+  await expect.poll(() => target.run('GET', '/1.0/images')).not.toContain(`/1.0/images/${expired}`);
+  await expect.poll(() => target.run('GET', '/1.0/images')).not.toContain(`/1.0/images/${unused}`);
+  for (const fingerprint of [fresh, own]) expect(await image(target, fingerprint)).toMatchObject({ fingerprint });
 });
 
 test('[04.23 04.25 04.33 04.166] simple streams servers are read over HTTPS, the newest version of an alias', async () => {
