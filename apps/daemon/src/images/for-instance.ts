@@ -56,7 +56,13 @@ export const createImageChoice = ({ images, store, fetch, directory, setting }: 
       architecture: image.architecture,
       properties: image.properties,
       profiles: image.profiles,
-      unpack: unpackImage(directory, image.fingerprint, rootfs !== undefined, image.type),
+      unpack: unpackImage({
+        directory,
+        fingerprint: image.fingerprint,
+        isSplit: rootfs !== undefined,
+        type: image.type,
+        isRepeated: image.lastUsedAt !== undefined,
+      }),
     };
   };
 };

@@ -1,16 +1,19 @@
 import { access, lstat, mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { badRequest, type Fill, type InstanceType, type MountedVolume } from '@lxd-ts/driver-kit';
-import { isErrno, removeTree, run, spawnStream } from '@lxd-ts/host';
+import { type Argv, isErrno, removeTree, run, spawnStream } from '@lxd-ts/host';
 import { type ArchiveFormat, decompressors, formatOf, tarOptions } from './archive.ts';
 import { imageCopies, imageFiles, workPrefix } from './files.ts';
 
-/** Compressed tarballs up to this size are kept decompressed too. */
+/** Compressed tarballs up to this size are kept decompressed too, if they then are no larger than `quickLimit`. */
 const quickBytes = 8 * 1024 * 1024;
+const quickLimit = 32 * quickBytes;
 
 /**
- * The decompressed copy of a small tarball, made on first use: for small images, decompression is a large part of the time
- * that making an instance takes. Large ones would take too much space for it.
+ * The decompressed copy of a small tarball, made when it is unpacked again: for small images, decompression is a large part
+ * of the time that making an instance takes. Large ones would take too much space for it.
+ *
+ * @returns the file itself when it has no such copy
  */
 const quickCopy = async (file: string, format: ArchiveFormat, signal: AbortSignal | undefined): Promise<string> => {
   const decompress = decompressors[format];
@@ -26,7 +29,18 @@ const quickCopy = async (file: string, format: ArchiveFormat, signal: AbortSigna
   try {
     const work = join(directory, 'tar');
     await using target = await open(work, 'wx', 0o600);
-    await spawnStream([[...decompress, file]], { stdout: target.fd, ...(signal ? { signal } : {}) }).done;
+    const limited: Argv = ['head', '-c', String(quickLimit + 1)];
+    const copying = spawnStream([[...decompress, file], limited], {
+      stdout: target.fd,
+      ...(signal ? { signal } : {}),
+    });
+    // Cut off, the decompressor complains about the closed pipe: then there is too much, which the size tells.
+    const failed = await copying.done.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    if ((await target.stat()).size > quickLimit) return file;
+    if (failed) throw failed;
     await rename(work, quick);
   } finally {
     await rm(directory, { recursive: true, force: true });
@@ -37,12 +51,16 @@ const quickCopy = async (file: string, format: ArchiveFormat, signal: AbortSigna
 const extract = async (
   archive: string,
   directory: string,
-  { signal, keepDirectory }: { signal: AbortSignal | undefined; keepDirectory: boolean },
+  {
+    signal,
+    keepDirectory,
+    isRepeated,
+  }: { signal: AbortSignal | undefined; keepDirectory: boolean; isRepeated: boolean },
 ): Promise<void> => {
   // xz decompresses on several processors where the file has blocks for it.
   const options = { ...(signal ? { signal } : {}), env: { XZ_DEFAULTS: '-T0' } };
   const packed = await formatOf(archive);
-  const file = await quickCopy(archive, packed, signal);
+  const file = isRepeated ? await quickCopy(archive, packed, signal) : archive;
   const format = file === archive ? packed : 'tar';
   if (format === 'squashfs') {
     await run(['unsquashfs', '-q', '-no-progress', '-f', '-d', directory, file], {
@@ -106,21 +124,32 @@ const unpackDisk = async (
   if (!keep) await rm(image);
 };
 
+/** An image to be unpacked. */
+export interface PackedImage {
+  /** Where the images' files are. */
+  readonly directory: string;
+  readonly fingerprint: string;
+  readonly isSplit: boolean;
+  readonly type: InstanceType;
+  /** It was unpacked before, and may be again: worth being quick. */
+  readonly isRepeated: boolean;
+}
+
 /** Unpacks an image into a new volume: `metadata.yaml`, `templates/` and `rootfs/`, or the disk of a virtual machine. */
 export const unpackImage =
-  (directory: string, fingerprint: string, split: boolean, type: InstanceType): Fill =>
+  ({ directory, fingerprint, isSplit, type, isRepeated }: PackedImage): Fill =>
   async (volume, { signal, progress }) => {
     const { main, rootfs } = imageFiles(directory, fingerprint);
     const stage = 'create_instance_from_image_unpack';
     progress?.({ stage, percent: 0 });
-    await extract(main, volume.path, { signal, keepDirectory: true });
+    await extract(main, volume.path, { signal, keepDirectory: true, isRepeated });
     await tidy(volume.path);
     if (type === 'virtual-machine') {
-      await unpackDisk(volume, split ? rootfs : join(volume.path, 'rootfs.img'), { keep: split, signal });
-    } else if (split) {
+      await unpackDisk(volume, isSplit ? rootfs : join(volume.path, 'rootfs.img'), { keep: isSplit, signal });
+    } else if (isSplit) {
       const target = join(volume.path, 'rootfs');
       await mkdir(target, { recursive: true });
-      await extract(rootfs, target, { signal, keepDirectory: false });
+      await extract(rootfs, target, { signal, keepDirectory: false, isRepeated });
     }
     progress?.({ stage, percent: 100 });
   };
