@@ -134,6 +134,8 @@ test('[04.6 04.84 04.95 04.136 04.138 04.141] a split image with a squashfs come
     ['metadata', 'm', parts[0]],
   ]);
   await expect(upload(wrongOrder, multipartType)).rejects.toThrow('Invalid multipart image');
+  await expect(upload(wrongOrder, { 'content-type': 'multipart/form-data' })).rejects.toMatchObject({ status: 400 });
+  await expect(upload(body.subarray(0, 1000), multipartType)).rejects.toMatchObject({ status: 400 });
   expect(leftovers()).toEqual([]);
 });
 

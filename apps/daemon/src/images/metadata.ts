@@ -8,7 +8,10 @@ const maxBytes = 1024 * 1024;
 
 // YAML is read with every scalar as text, so that `release: 1.10` stays as it is written.
 const absent = (value: unknown): unknown => (value === '' || value === 'null' || value === '~' ? undefined : value);
-const seconds = z.string({ error: 'is missing' }).regex(/^\d+$/, 'must be whole seconds since 1970').transform(Number);
+const seconds = z
+  .string({ error: 'is missing' })
+  .regex(/^-?\d+$/, 'must be whole seconds since 1970')
+  .transform(Number);
 const texts = z.preprocess(absent, z.record(z.string(), z.string()).default({}));
 
 const template = z.object({

@@ -9,6 +9,14 @@ import { type ReceivedFiles, receiveUnified, saveStream } from './files.ts';
 /** The parts of a split image in their order, and the names each may have. */
 const partNames: readonly (readonly string[])[] = [['metadata'], ['rootfs', 'rootfs.img']];
 
+const parserOf = (contentType: string): InstanceType<typeof Busboy> => {
+  try {
+    return new Busboy({ headers: { 'content-type': contentType } });
+  } catch (error) {
+    throw badRequest(`Invalid content type "${contentType}": ${messageOf(error)}`, { cause: error });
+  }
+};
+
 /** Receives a split image: a multipart body with the metadata tarball first, then the root file system (spec 04.84). */
 const receiveSplit = async (
   from: Readable,
@@ -21,7 +29,7 @@ const receiveSplit = async (
   const files: { path: string; filename: string; saved: Promise<number> }[] = [];
   const streams: Readable[] = [];
   let unexpected = false;
-  const parser = new Busboy({ headers: { 'content-type': contentType } });
+  const parser = parserOf(contentType);
   parser.on('file', (name: string, stream: Readable, given: string) => {
     streams.push(stream);
     if (!partNames[files.length]?.includes(name)) {

@@ -29,6 +29,7 @@ interface Parts {
 }
 
 const templatePath = (name: string): string => {
+  if (Buffer.byteLength(name) > 255) throw badRequest('Invalid template filename: it is longer than 255 bytes');
   if (name === '.' || name === '..' || name.includes('/') || name.includes('\0'))
     throw badRequest(`Invalid template filename "${name}": give the name of a file without directories`);
   return `templates/${name}`;

@@ -152,7 +152,7 @@ test('[04.116] templates are listed, read, written and deleted, and nothing besi
       status: 404,
       message: 'Template "new.tpl" not found',
     });
-  for (const path of ['../metadata.yaml', '..', 'a/b'])
+  for (const path of ['../metadata.yaml', '..', 'a/b', 'x'.repeat(256)])
     await expect(daemon.run('POST', `${at}?path=${path}`, Buffer.from('x'), binary)).rejects.toMatchObject({
       status: 400,
       message: expect.stringContaining('Invalid template filename'),
