@@ -105,7 +105,7 @@ export const createCopying = (parts: Parts): Copying => {
     const target = await pools.open(requireRootDisk(expanded.devices).config['pool'] ?? '');
     const copied = await snapshotsToCopy(origin, request);
     const tolerant = request.source.allow_inconsistent;
-    return fromStill(origin, target, tolerant, () =>
+    const made = await fromStill(origin, target, tolerant, () =>
       creation.make(
         {
           name,
@@ -132,6 +132,8 @@ export const createCopying = (parts: Parts): Copying => {
         },
       ),
     );
+    snapshots.received(made, copied);
+    return made;
   };
 
   /** Gives the target the snapshots it lacks, oldest first, and takes away those the source has no more. */
@@ -146,6 +148,7 @@ export const createCopying = (parts: Parts): Copying => {
       if (own.some((other) => same(one, other))) continue;
       await refreshFrom(to, await volumes.locate(origin.instance, one.name), work);
       await snapshots.receive(target, one, () => rootSnapshots.create(target, one.name, one));
+      snapshots.received(target, [one]);
     }
   };
 

@@ -5,7 +5,7 @@ import type { Locks } from '../core/locks.ts';
 import { requireRootDisk } from '../devices/manager.ts';
 import type { Events } from '../events/bus.ts';
 import type { RootVolumeService } from '../storage/root-volumes.ts';
-import { expand, type Instance, lockKey, type ProfilePart } from './instance.ts';
+import { expand, type Instance, lockKey, type ProfilePart, rootDisk } from './instance.ts';
 import type { InstanceService } from './service.ts';
 import type { SnapshotService } from './snapshots.ts';
 import type { InstanceStore } from './store.ts';
@@ -70,7 +70,8 @@ export const createMoving = (parts: Parts): Moving => {
       const pools = await volumes.poolsByInstance();
       for (const instance of await store.list()) {
         const pool = pools(instance);
-        if (pool === undefined || requireRootDisk(instance.expanded.devices).config['pool'] === pool) continue;
+        const root = rootDisk(instance.expanded.devices);
+        if (pool === undefined || root === undefined || root.config['pool'] === pool) continue;
         log.warn({ instance: instance.name, pool }, 'Setting the pool of the root disk to where a move left it');
         await store.update(instance, { devices: (await inPool(instance, pool)).devices });
       }

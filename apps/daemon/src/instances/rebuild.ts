@@ -99,7 +99,11 @@ export const createRebuilding = (parts: Parts): Rebuilding => {
         const name = instance.config[rebuildKey];
         if (name === undefined || instance.state !== 'ready') continue;
         log.warn({ instance: instance.name }, 'Finishing a rebuild that was under way when the daemon died');
-        await takePlace(instance, name);
+        try {
+          await takePlace(instance, name);
+        } catch (error) {
+          log.error({ err: error, instance: instance.name }, 'Could not finish the rebuild');
+        }
       }
     },
   };

@@ -175,6 +175,21 @@ export const createInstanceService = (parts: Parts): InstanceService => {
     await store.delete(instance.id);
   };
 
+  /** Finishes what a crash cut short about one instance. */
+  const repair = async (instance: Instance): Promise<void> => {
+    const old = instance.config[renameKey];
+    if (instance.state !== 'ready') {
+      log.warn({ instance: instance.name }, 'Removing an instance that was being made or deleted when the daemon died');
+      await remove(instance);
+    } else if (old !== undefined) {
+      if (old !== instance.name) {
+        await volumes.rename({ ...instance, name: old }, instance.name);
+        await parts.renameFiles({ ...instance, name: old }, instance.name);
+      }
+      await store.setConfig(instance.id, { [renameKey]: '' });
+    }
+  };
+
   return {
     list: (where) => store.list(where),
     get: (project, name) => store.get(project, name),
@@ -233,20 +248,12 @@ export const createInstanceService = (parts: Parts): InstanceService => {
 
     async recover() {
       for (const instance of await store.list()) {
-        const old = instance.config[renameKey];
-        if (instance.state === 'ready' && old !== undefined) {
-          if (old !== instance.name) {
-            await volumes.rename({ ...instance, name: old }, instance.name);
-            await parts.renameFiles({ ...instance, name: old }, instance.name);
-          }
-          await store.setConfig(instance.id, { [renameKey]: '' });
+        try {
+          await repair(instance);
+        } catch (error) {
+          // A pool that is away, say. The mark stays, and so the next start tries again.
+          log.error({ err: error, instance: instance.name }, 'Could not repair what a crash left of the instance');
         }
-        if (instance.state === 'ready') continue;
-        log.warn(
-          { instance: instance.name },
-          'Removing an instance that was being created or deleted when the daemon died',
-        );
-        await remove(instance);
       }
     },
   };

@@ -1,32 +1,17 @@
-import { checkName, formatGoLayout } from '@lxd-ts/api';
+import { checkName } from '@lxd-ts/api';
 import { badRequest } from '@lxd-ts/driver-kit';
+import { renderTemplate } from './pongo2/template.ts';
 
 /** The name of a snapshot that was given none, unless `snapshots.pattern` says otherwise (spec 03.177). */
 export const defaultPattern = 'snap%d';
 
-/** How Go prints a time that no layout was given for. */
-const plainLayout = '2006-01-02 15:04:05 -0700 MST';
-
-/** `creation_date`, alone or with the filter `date` and its layout. */
-const expression = /^\s*creation_date\s*(?:\|\s*date\s*:\s*(?:'([^']*)'|"([^"]*)")\s*)?$/;
-
-/**
- * Fills in a pattern. Of Pongo2 it knows what a name can be made of, and no more: whoever may configure an instance writes
- * the pattern, so it must not be able to compute at length or reach into the server, as a whole template language could.
- */
+/** Fills in a pattern: values with their filters, no tags, as a name needs no loops. */
 const render = (pattern: string, createdAt: Date): string => {
-  const filled = pattern.replace(/\{\{(.*?)\}\}/gs, (_code, inside: string) => {
-    const match = expression.exec(inside);
-    if (!match) {
-      throw badRequest(
-        `Invalid snapshots.pattern "${pattern}": between {{ and }} stands creation_date, or creation_date|date:'2006-01-02' with a layout`,
-      );
-    }
-    return formatGoLayout(createdAt, match[1] ?? match[2] ?? plainLayout);
-  });
-  const left = /\{\{|\}\}|\{%|%\}/.exec(filled);
-  if (left) throw badRequest(`Invalid snapshots.pattern "${pattern}": "${left[0]}" stands alone or is not supported`);
-  return filled;
+  if (pattern.includes('{%'))
+    throw badRequest(`Invalid snapshots.pattern "${pattern}": tags ({% %}) are not supported`);
+  const rendered = renderTemplate(pattern, { creation_date: createdAt });
+  if (rendered.includes('{{')) throw badRequest(`Invalid snapshots.pattern "${pattern}": a "{{" is not closed`);
+  return rendered;
 };
 
 /** The number after the highest that existing names have in place of `%d` (spec 03.180). */

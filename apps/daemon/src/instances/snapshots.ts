@@ -35,11 +35,13 @@ export interface SnapshotService {
   /** Like `create`, for a caller who holds the instance's lock. */
   take(instance: Instance, snapshot: NewSnapshot): Promise<string>;
   /**
-   * Gives an instance a copy of another one's snapshot, for a caller who holds the instance's lock.
+   * Gives an instance a copy of another one's snapshot, for a caller who holds the instance's lock and tells `received` in the end.
    *
    * @param make - makes what stands for it in the pool
    */
   receive(instance: Instance, snapshot: InstanceSnapshot, make: () => Promise<void>): Promise<void>;
+  /** Publishes that copied snapshots are there. */
+  received(instance: Instance, copied: readonly Pick<InstanceSnapshot, 'name'>[]): void;
   setExpiry(instance: Instance, name: string, expiresAt: Date | undefined): Promise<void>;
   rename(instance: Instance, name: string, to: string): Promise<void>;
   delete(instance: Instance, name: string): Promise<void>;
@@ -222,7 +224,10 @@ export const createSnapshots = (parts: Parts): SnapshotService => {
         await snapshots.delete(id);
         throw error;
       }
-      publish('created', instance, name);
+    },
+
+    received: (instance, copied) => {
+      for (const { name } of copied) publish('created', instance, name);
     },
 
     async setExpiry(instance, name, expiresAt) {
