@@ -342,6 +342,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     profiles: profileParts,
     guestEvents,
     devicesDirectory: directories.devices,
+    removeSnapshots: (instance) => snapshots.removeAll(instance),
     removeFiles: async (instance) => {
       await rm(join(directories.logs, handleOf(instance)), { recursive: true, force: true });
       await backups.removeFiles(instance);

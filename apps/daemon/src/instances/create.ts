@@ -132,7 +132,10 @@ export const createCreation = (parts: CreationParts): Creation => {
     await volumes.writeBackupFile(row);
     await store.markReady(row.id);
     undo.commit();
-    events.lifecycle('instance-created', instanceUrl(row.name), row.project);
+    events.lifecycle('instance-created', instanceUrl(row.name), row.project, {
+      type: row.type,
+      'storage-pool': requireRootDisk(row.expanded.devices).config['pool'],
+    });
     return store.get(row.project, row.name);
   };
 

@@ -68,6 +68,7 @@ interface Parts {
   readonly guestEvents: GuestEvents;
   /** `<LXD_DIR>/devices`. */
   readonly devicesDirectory: string;
+  readonly removeSnapshots: (instance: Instance) => Promise<void>;
   /** Removes files kept for an instance outside its volume: logs, backups. */
   readonly removeFiles: (instance: Instance) => Promise<void>;
   readonly renameFiles: (instance: Instance, name: string) => Promise<void>;
@@ -170,6 +171,7 @@ export const createInstanceService = (parts: Parts): InstanceService => {
 
   const remove = async (instance: Instance): Promise<void> => {
     await store.markPending(instance.id);
+    await parts.removeSnapshots(instance);
     await volumes.delete(instance);
     await parts.removeFiles(instance);
     await store.delete(instance.id);

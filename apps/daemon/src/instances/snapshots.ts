@@ -47,6 +47,8 @@ export interface SnapshotService {
   delete(instance: Instance, name: string): Promise<void>;
   /** Like `delete`, for a caller who holds the instance's lock. */
   remove(instance: Instance, snapshot: InstanceSnapshot): Promise<void>;
+  /** Deletes all snapshots of an instance that is being deleted, newest first. */
+  removeAll(instance: Instance): Promise<void>;
   /** Makes the instance what it was; one that runs is stopped and started again. */
   restore(instance: Instance, name: string, stateful: boolean): Promise<void>;
   /** Finishes deletions, renamings and restorations that a crash cut short, and undoes creations. */
@@ -211,7 +213,8 @@ export const createSnapshots = (parts: Parts): SnapshotService => {
 
     async create(instance, snapshot) {
       using _lock = await locks.wait(lockKey(instance), 'snapshot');
-      return take(await store.get(instance.project, instance.name), snapshot);
+      // Awaited here: the lock goes with the end of this function, not of the promise it returns.
+      return await take(await store.get(instance.project, instance.name), snapshot);
     },
 
     async receive(instance, { name, stateful, config, devices, createdAt, expiresAt }, make) {
@@ -257,6 +260,10 @@ export const createSnapshots = (parts: Parts): SnapshotService => {
     async delete(instance, name) {
       using _lock = await locks.wait(lockKey(instance), 'delete snapshot');
       await remove(instance, await snapshots.get(instance, name));
+    },
+
+    async removeAll(instance) {
+      for (const snapshot of (await snapshots.list(instance.id)).toReversed()) await remove(instance, snapshot);
     },
 
     async restore(instance, name, stateful) {
