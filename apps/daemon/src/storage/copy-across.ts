@@ -1,6 +1,6 @@
 /** Copies volumes where no driver does it by itself: from one pool to another, and onto a volume that has been copied before. */
-import { copyFile, readdir, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { copyFile, readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { type Config, copyTree, type MountedVolume, UndoStack, type Volume, type Work } from '@lxd-ts/driver-kit';
 import { run } from '@lxd-ts/host';
@@ -44,12 +44,20 @@ const copyMounted = async (
   }
 };
 
-/** A volume of the source's size where a disk must have room for it. */
-const withRoom = async (volume: Volume, disk: string | undefined): Promise<Volume> => {
-  if (disk === undefined || volume.config['size'] || dirname(disk) === '/dev' || basename(disk) === '') return volume;
-  const { size } = await stat(disk);
-  return size === 0 ? volume : { ...volume, config: { ...volume.config, size: `${size}B` } };
+/** The bytes a disk holds: the size of a file, or what the kernel says of a block device (sysfs counts in 512 bytes). */
+export const diskSize = async (disk: string): Promise<number> => {
+  const found = await stat(disk);
+  if (!found.isBlockDevice()) return found.size;
+  const { rdev } = found;
+  const [major, minor] = [(rdev >> 8) & 0xfff, (rdev & 0xff) | ((rdev >> 12) & 0xfff00)];
+  return Number(await readFile(`/sys/dev/block/${major}:${minor}/size`, 'utf8')) * 512;
 };
+
+/** The volume with room for the source's disk, if it has one. */
+const withRoom = async (volume: Volume, disk: string | undefined): Promise<Volume> =>
+  disk === undefined || volume.config['size']
+    ? volume
+    : { ...volume, config: { ...volume.config, size: `${await diskSize(disk)}B` } };
 
 /** Sends one volume or snapshot in the driver's own format. */
 const transfer = async (target: Located, source: Located, base: string | undefined, work: Work): Promise<void> => {
