@@ -100,7 +100,8 @@ export const backupIndex = (record: InstanceRecord, optimized: boolean) => ({
   pool: record.pool.name,
   ...(record.snapshots ? { snapshots: record.snapshots.map(({ name }) => name) } : {}),
   optimized,
-  optimized_header: optimized,
+  // The streams of our drivers say themselves what is nested in them.
+  optimized_header: false,
   type: record.container.type,
   config: record,
 });
