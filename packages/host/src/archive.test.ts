@@ -20,7 +20,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { pack, packSquashfs, unpack } from './archive.ts';
+import { pack, packSquashfs, packTrees, unpack } from './archive.ts';
 import { compressor, detectFormat, fileFormat } from './compression.ts';
 import { listXattrs, setXattr } from './xattr.ts';
 
@@ -178,4 +178,29 @@ test('a compressor can have arguments, and its name is no path', async () => {
   expect((await compressor('brotli')).argv).toEqual(['brotli', '-c']);
   await expect(compressor('../bin/sh')).rejects.toThrow('is not the name of a compressor');
   await expect(compressor('-c')).rejects.toThrow('is not the name');
+});
+
+test('trees are packed under names of their own, whatever signs are in their paths', async () => {
+  const odd = path('odd.[a]*,$&\\d');
+  mkdirSync(join(odd, 'sub'), { recursive: true });
+  writeFileSync(join(odd, 'sub/file'), 'text');
+  linkSync(join(odd, 'sub/file'), join(odd, 'hard'));
+  symlinkSync(join(odd, 'sub/file'), join(odd, 'soft'));
+  writeFileSync(path('odd-first'), 'first');
+  await packTrees(
+    [
+      { path: path('odd-first'), name: 'all/first' },
+      { path: odd, name: 'all/b&c' },
+    ],
+    path('trees'),
+    { compression: 'gzip' },
+  );
+  mkdirSync(path('unpacked'));
+  await unpack(path('trees'), path('unpacked'), { below: 'all/b&c', exclude: ['all/b&c/soft'] });
+  expect(readdirSync(path('unpacked')).sort()).toEqual(['hard', 'sub']);
+  expect(statSync(path('unpacked/hard')).ino).toBe(statSync(path('unpacked/sub/file')).ino);
+  mkdirSync(path('whole'));
+  await unpack(path('trees'), path('whole'));
+  expect(readlinkSync(path('whole/all/b&c/soft'))).toBe(join(odd, 'sub/file'));
+  expect(execFileSync('tar', ['-tf', path('trees')], { encoding: 'utf8' }).split('\n')[0]).toBe('all/first');
 });

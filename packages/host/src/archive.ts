@@ -102,7 +102,7 @@ export async function unpack(archive: string, directory: string, options: Unpack
 /** Options of every packing tar. Neither the times of reading nor our process id: equal trees give equal archives. */
 const packing = [
   '--format=posix',
-  '--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime',
+  '--pax-option=exthdr.name=PaxHeaders/%f,delete=atime,delete=ctime',
   '--sort=name',
   '--sparse',
   '--warning=no-file-ignored',
