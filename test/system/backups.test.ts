@@ -13,6 +13,7 @@ import { request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { z } from 'zod';
 import type { Lxd } from '../support/lxd.ts';
 import { debianLxc, debianLxcFails, startWithPools } from '../support/pools.ts';
@@ -70,6 +71,33 @@ describe.each([
     expect(await debianLxcFails(lxd, 'import', backup, `${name}-b`)).toContain('already exists');
     await lxc('delete', '--force', name, `${name}-b`);
   });
+});
+
+test('[05.241] backup.yaml in the volume keeps up with the instance and its snapshots', async () => {
+  const record = z.looseObject({
+    container: z.looseObject({ name: z.string(), config: z.record(z.string(), z.string()) }),
+    pool: z.looseObject({ name: z.string(), driver: z.string() }),
+    profiles: z.array(z.looseObject({ name: z.string() })),
+    volume: z.looseObject({ name: z.string(), content_type: z.string() }),
+    snapshots: z.array(z.looseObject({ name: z.string() })).default([]),
+  });
+  const read = () =>
+    record.parse(parse(readFileSync(inside('storage-pools/plain/containers/record/backup.yaml'), 'utf8')));
+  await lxc('init', 'busybox', 'record');
+  expect(read()).toMatchObject({
+    container: { name: 'record' },
+    pool: { name: 'plain', driver: 'dir' },
+    profiles: [{ name: 'default' }],
+    volume: { name: 'record', content_type: 'filesystem' },
+  });
+  await lxc('config', 'set', 'record', 'user.x=y');
+  expect(read().container.config['user.x']).toBe('y');
+  await lxc('snapshot', 'record', 's0');
+  await lxc('rename', 'record/s0', 'record/s1');
+  expect(read().snapshots).toMatchObject([{ name: 's1' }]);
+  await lxc('delete', 'record/s1');
+  expect(read().snapshots).toEqual([]);
+  await lxc('delete', 'record');
 });
 
 test('a plain backup goes into a pool of another driver, an optimised one does not', async () => {

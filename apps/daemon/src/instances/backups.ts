@@ -172,6 +172,8 @@ export const createBackups = (parts: Parts): BackupService => {
     undo.add('remove the row', () => store.delete(row.id));
     await mkdir(directoryOf(current), { recursive: true, mode: 0o700 });
     undo.add('remove the file', () => rm(fileOf(current, row), { force: true }));
+    // What reads the backup goes by the record in the volume.
+    await volumes.writeBackupFile(current);
     const record = await parts.record(current, !instanceOnly);
     const write = (): Promise<void> =>
       writeBackup(

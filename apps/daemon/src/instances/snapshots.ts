@@ -213,8 +213,10 @@ export const createSnapshots = (parts: Parts): SnapshotService => {
 
     async create(instance, snapshot) {
       using _lock = await locks.wait(lockKey(instance), 'snapshot');
-      // Awaited here: the lock goes with the end of this function, not of the promise it returns.
-      return await take(await store.get(instance.project, instance.name), snapshot);
+      const current = await store.get(instance.project, instance.name);
+      const name = await take(current, snapshot);
+      await volumes.writeBackupFile(current);
+      return name;
     },
 
     async receive(instance, { name, stateful, config, devices, createdAt, expiresAt }, make) {
@@ -238,6 +240,7 @@ export const createSnapshots = (parts: Parts): SnapshotService => {
       const snapshot = await snapshots.get(instance, name);
       await rootSnapshots.setExpiry(instance, name, expiresAt);
       await snapshots.setExpiry(snapshot.id, expiresAt);
+      await volumes.writeBackupFile(instance);
       publish('updated', instance, name);
     },
 
@@ -254,12 +257,14 @@ export const createSnapshots = (parts: Parts): SnapshotService => {
         await snapshots.setConfig(snapshot.id, { [renameKey]: '' });
         throw error;
       }
+      await volumes.writeBackupFile(instance);
       publish('renamed', instance, to, { old_name: name });
     },
 
     async delete(instance, name) {
       using _lock = await locks.wait(lockKey(instance), 'delete snapshot');
       await remove(instance, await snapshots.get(instance, name));
+      await volumes.writeBackupFile(instance);
     },
 
     async removeAll(instance) {
