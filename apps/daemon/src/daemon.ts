@@ -306,8 +306,9 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
       reserve: (project, network, reservation, owner) => networks.reserve(project, network, owner, reservation),
       volume: (project, pool, name) => customVolumes.mount({ project, pool, name }),
       serverConfig: () => settings.all(),
+      hotplug: (instance, device, wanted) => instances.hotplug(instance, device, wanted),
     },
-    directories.devices,
+    directories,
     log,
   );
   const runs = createRuns();

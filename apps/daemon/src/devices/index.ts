@@ -1,6 +1,7 @@
 import type { DeviceDriver } from '@lxd-ts/driver-kit';
 import { disk } from './disk.ts';
 import { none } from './none.ts';
+import { unixBlock, unixChar } from './unix.ts';
 
 /** The device types that belong to no driver package. NICs come with their networks. */
-export const deviceDrivers: readonly DeviceDriver[] = [disk, none];
+export const deviceDrivers: readonly DeviceDriver[] = [disk, none, unixChar, unixBlock];

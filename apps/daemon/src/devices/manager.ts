@@ -17,6 +17,7 @@ import {
 } from '@lxd-ts/driver-kit';
 import type { IdMap } from '@lxd-ts/host';
 import type { Logger } from 'pino';
+import type { Directories } from '../core/directories.ts';
 import type { Drivers } from '../drivers/registry.ts';
 import { type Devices, handleOf, type Instance, rootDisk } from '../instances/instance.ts';
 
@@ -31,6 +32,12 @@ export interface DeviceSurroundings {
   ) => Promise<void>;
   readonly volume: (project: string, pool: string, name: string) => ReturnType<DeviceContext['volume']>;
   readonly serverConfig: () => Config;
+  /** Brings what a device has attached to a running instance in line with what `wanted` tells. */
+  readonly hotplug: (
+    instance: Pick<Instance, 'name' | 'project'>,
+    device: string,
+    wanted: Parameters<DeviceContext['hotplug']>[0],
+  ) => Promise<void>;
 }
 
 /** Changes to an instance's `volatile.*` keys; an empty value removes the key. */
@@ -55,8 +62,19 @@ export interface DeviceManager {
   startAll(instance: Instance, idmap: IdMap | undefined): Promise<StartedDevices>;
   /** Takes down all devices, those that a crash left included. Failures are logged: the instance is gone anyway. */
   stopAll(instance: Instance): Promise<VolatileChanges>;
-  /** Brings up one device of a running instance. @throws LxdError bad-request when its type cannot be hot-plugged */
-  startOne(instance: Instance, device: Device, idmap: IdMap | undefined, pid: number): Promise<StartedDevices>;
+  /**
+   * Brings up one device of a running instance.
+   *
+   * @param present - what is attached already: a new NIC gets a name that is free
+   * @throws LxdError bad-request when its type cannot be hot-plugged
+   */
+  startOne(
+    instance: Instance,
+    device: Device,
+    run: { readonly idmap: IdMap | undefined; readonly pid: number; readonly present: readonly Attachment[] },
+  ): Promise<StartedDevices>;
+  /** Takes up the devices of an instance found by a new daemon: running, or (no pid) stopped meanwhile. Failures are logged. */
+  recover(instance: Instance, idmap: IdMap | undefined, pid: number | undefined): Promise<void>;
   stopOne(instance: Instance, device: Device): Promise<VolatileChanges>;
   /** Applies changed keys to a running device. @returns false when it must be removed and added anew */
   updateOne(instance: Instance, device: Device, before: Config, pid: number): Promise<boolean>;
@@ -85,7 +103,7 @@ const freeNicName = (taken: ReadonlySet<string>): string => {
 export const createDeviceManager = (
   drivers: Drivers,
   surroundings: DeviceSurroundings,
-  directory: string,
+  directories: Pick<Directories, 'devices' | 'logs'>,
   log: Logger,
 ): DeviceManager => {
   const nictypeOf = (project: string, config: Config): string | undefined =>
@@ -115,10 +133,12 @@ export const createDeviceManager = (
       project: instance.project,
       type: instance.type,
       config: instance.expanded.config,
+      devices: instance.expanded.devices,
       ...(idmap ? { idmap } : {}),
       ...(pid === undefined ? {} : { pid }),
     },
-    directory: join(directory, handleOf(instance)),
+    directory: join(directories.devices, handleOf(instance)),
+    logs: join(directories.logs, handleOf(instance)),
     volatile: volatileOf(instance.config, device.name),
     server: surroundings.serverConfig(),
     network: (name) => surroundings.network(instance.project, name),
@@ -129,12 +149,18 @@ export const createDeviceManager = (
         device: device.name,
       }),
     volume: (pool, name) => surroundings.volume(instance.project, pool, name),
+    hotplug: (wanted) => surroundings.hotplug(instance, device.name, wanted),
     warn: (message) => log.warn({ instance: instance.name, project: instance.project, device: device.name }, message),
   });
 
   const start = async (instance: Instance, device: Device, idmap: IdMap | undefined, pid?: number) => {
-    const started = await driverOf(instance.project, device).start(device, contextOf(instance, device, idmap, pid));
-    return { device, started };
+    try {
+      const started = await driverOf(instance.project, device).start(device, contextOf(instance, device, idmap, pid));
+      return { device, started };
+    } catch (error) {
+      const message = `Failed to start device "${device.name}": ${messageOf(error)}`;
+      throw new LxdError(isKind(error) ? error.kind : 'internal', message, { cause: error });
+    }
   };
 
   const stop = async (instance: Instance, device: Device): Promise<VolatileChanges> => {
@@ -143,8 +169,10 @@ export const createDeviceManager = (
   };
 
   /** Gives NICs without a name theirs: `eth0`, `eth1`, … in order of the devices. */
-  const withNames = (attachments: readonly Attachment[]): Attachment[] => {
-    const taken = new Set(attachments.flatMap((one) => (one.kind === 'nic' && one.name !== '' ? [one.name] : [])));
+  const withNames = (attachments: readonly Attachment[], present: readonly Attachment[]): Attachment[] => {
+    const taken = new Set(
+      [...attachments, ...present].flatMap((one) => (one.kind === 'nic' && one.name !== '' ? [one.name] : [])),
+    );
     return attachments.map((attachment): Attachment => {
       if (attachment.kind !== 'nic' || attachment.name !== '') return attachment;
       const name = freeNicName(taken);
@@ -153,8 +181,14 @@ export const createDeviceManager = (
     });
   };
 
-  const collect = (results: readonly Awaited<ReturnType<typeof start>>[]): StartedDevices => ({
-    attachments: withNames(results.flatMap(({ started }) => started.attachments)),
+  const collect = (
+    results: readonly Awaited<ReturnType<typeof start>>[],
+    present: readonly Attachment[] = [],
+  ): StartedDevices => ({
+    attachments: withNames(
+      results.flatMap(({ started }) => started.attachments),
+      present,
+    ),
     volatile: Object.assign({}, ...results.map(({ device, started }) => prefixed(device.name, started.volatile))),
     async afterStart(pid) {
       for (const { started } of results) await started.afterStart?.(pid);
@@ -177,7 +211,9 @@ export const createDeviceManager = (
           validateConfig(driver.config, keys, 'device');
           driver.validate(device, type);
         } catch (error) {
-          throw badRequest(`Device "${name}": ${messageOf(error)}`, { cause: error });
+          throw badRequest(`Invalid devices: Device validation failed for "${name}": ${messageOf(error)}`, {
+            cause: error,
+          });
         }
       }
     },
@@ -189,13 +225,7 @@ export const createDeviceManager = (
       const attempts = await Promise.allSettled(
         devicesOf(instance).map(async (device) => {
           undo.add(`stop device ${device.name}`, () => stop(instance, device));
-          try {
-            return await start(instance, device, idmap);
-          } catch (error) {
-            throw isKind(error)
-              ? new LxdError(error.kind, `Failed to start device "${device.name}": ${error.message}`, { cause: error })
-              : new Error(`Failed to start device "${device.name}": ${messageOf(error)}`, { cause: error });
-          }
+          return start(instance, device, idmap);
         }),
       );
       const failed = attempts.find((attempt) => attempt.status === 'rejected');
@@ -218,14 +248,26 @@ export const createDeviceManager = (
       return Object.assign({}, ...changes);
     },
 
-    async startOne(instance, device, idmap, pid) {
+    async startOne(instance, device, { idmap, pid, present }) {
       const driver = driverOf(instance.project, device);
       if (!driver.hotplug.includes(instance.type)) {
         throw badRequest(
           `Device "${device.name}" cannot be added to a running ${instance.type}: stop the instance first`,
         );
       }
-      return collect([await start(instance, device, idmap, pid)]);
+      return collect([await start(instance, device, idmap, pid)], present);
+    },
+
+    async recover(instance, idmap, pid) {
+      await Promise.all(
+        devicesOf(instance).map(async (device) => {
+          try {
+            await driverOf(instance.project, device).recover?.(device, contextOf(instance, device, idmap, pid));
+          } catch (error) {
+            log.error({ err: error, instance: instance.name, device: device.name }, 'Could not take up the device');
+          }
+        }),
+      );
     },
 
     stopOne: stop,

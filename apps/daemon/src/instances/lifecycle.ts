@@ -377,10 +377,12 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
               );
               if (instance.config[frozenKey]) await thaw(instance, run);
               run.frozen = (await running.status()) === 'frozen';
+              await devices.recover(instance, run.idmap, running.pid);
               return;
             }
             await driver.cleanup(machine);
             const wasRunning = instance.config['volatile.last_state.power'] === 'RUNNING';
+            if (wasRunning) await devices.recover(instance, undefined, undefined);
             await store.setConfig(instance.id, { ...(await devices.stopAll(instance)), [frozenKey]: '' });
             if (wasRunning) log.info({ instance: instance.name }, 'The instance stopped while the daemon was away');
           } catch (error) {

@@ -16,7 +16,7 @@ import {
 import type { Logger } from 'pino';
 import { instanceKeys } from '../config/instance-keys.ts';
 import type { Locks } from '../core/locks.ts';
-import { type DeviceManager, requireRootDisk } from '../devices/manager.ts';
+import { type DeviceManager, type DeviceSurroundings, requireRootDisk } from '../devices/manager.ts';
 import type { GuestEvents } from '../devlxd/events.ts';
 import type { Events } from '../events/bus.ts';
 import { saveAttachments } from './attachments.ts';
@@ -45,6 +45,8 @@ export interface InstanceService {
   /** Brings a running instance in line with a changed profile. */
   applyExpanded(before: Instance, after: Instance): Promise<void>;
   rename(instance: Instance, name: string): Promise<void>;
+  /** Brings what a device has attached to a running instance in line with what `wanted` tells (`DeviceContext.hotplug`). */
+  hotplug: DeviceSurroundings['hotplug'];
   /** Deletes a stopped instance with everything that belongs to it. */
   delete(instance: Instance): Promise<void>;
   /** Finishes deletions and undoes creations that a crash cut short. */
@@ -82,7 +84,11 @@ const renameKey = 'volatile.rename';
 export const createInstanceService = (parts: Parts): InstanceService => {
   const { store, runs, lifecycle, devices, volumes, locks, events, log } = parts;
 
-  const keepAttachments = async (run: Run, instance: Instance, attachments: readonly Attachment[]): Promise<void> => {
+  const keepAttachments = async (
+    run: Run,
+    instance: Pick<Instance, 'name' | 'project'>,
+    attachments: readonly Attachment[],
+  ): Promise<void> => {
     run.attachments = attachments;
     await saveAttachments(join(parts.devicesDirectory, handleOf(instance)), attachments);
   };
@@ -101,10 +107,11 @@ export const createInstanceService = (parts: Parts): InstanceService => {
       await store.setConfig(instance.id, await devices.stopOne(instance, device));
     };
     const attach = async (instance: Instance, name: string, config: Config): Promise<void> => {
-      const started = await devices.startOne(instance, { name, config }, idmap, run.running.pid);
+      const { pid } = run.running;
+      const started = await devices.startOne(instance, { name, config }, { idmap, pid, present: run.attachments });
       for (const attachment of started.attachments) await run.running.attach(attachment);
       await keepAttachments(run, instance, [...run.attachments, ...started.attachments]);
-      await started.afterStart(run.running.pid);
+      await started.afterStart(pid);
       await store.setConfig(instance.id, started.volatile);
     };
 
@@ -216,6 +223,27 @@ export const createInstanceService = (parts: Parts): InstanceService => {
       await volumes.writeBackupFile(updated);
       parts.guestEvents.changed(before, updated);
       events.lifecycle('instance-updated', instanceUrl(instance.name), instance.project);
+    },
+
+    async hotplug(instance, device, wanted) {
+      using _lock = await locks.wait(lockKey(instance), 'update devices');
+      const run = runs.get(instance);
+      const next = run && (await wanted());
+      if (!run || !next) return;
+      const isAmong = (all: readonly Attachment[], one: Attachment): boolean =>
+        all.some((other) => isDeepStrictEqual(other, one));
+      for (const one of run.attachments.filter((has) => has.device === device && !isAmong(next, has))) {
+        await run.running.detach(one);
+        await keepAttachments(
+          run,
+          instance,
+          run.attachments.filter((other) => other !== one),
+        );
+      }
+      for (const one of next.filter((wants) => !isAmong(run.attachments, wants))) {
+        await run.running.attach(one);
+        await keepAttachments(run, instance, [...run.attachments, one]);
+      }
     },
 
     async rename(instance, name) {

@@ -6,7 +6,7 @@
  * that any instance backend knows how to put into a container or a machine. It never talks to a backend itself.
  *
  * Order of calls: `validate` when the configuration is written; `start` before the instance starts, or when the device is
- * added to a running one (if `hotplug`); `update` for a running device whose changed keys are all `live`; `stop` after
+ * added to a running one (if `hotplug`); `recover` when a new daemon finds the instance running; `update` for a running device whose changed keys are all `live`; `stop` after
  * the instance has stopped or the device was detached. `stop` also clears what a crash left, so it succeeds on what is not there.
  */
 import type { IdMap } from '@lxd-ts/host';
@@ -98,6 +98,8 @@ export interface DeviceContext {
     readonly type: InstanceType;
     /** Expanded configuration. */
     readonly config: Config;
+    /** All its devices by name, profiles merged: a proxy looks for the NIC whose address it forwards to. */
+    readonly devices: Readonly<Record<string, Config>>;
     /** Unset: privileged. */
     readonly idmap?: IdMap;
     /** Process id of the instance's init while it runs. */
@@ -105,6 +107,8 @@ export interface DeviceContext {
   };
   /** A directory for this instance's device files, on the host: `<LXD_DIR>/devices/<instance>`. */
   readonly directory: string;
+  /** The instance's log directory, on the host. */
+  readonly logs: string;
   /** Values kept from earlier starts: the `volatile.<device>.*` keys, without that prefix. */
   readonly volatile: Config;
   /** Server settings that matter: `instances.nic.host_name` … */
@@ -126,6 +130,11 @@ export interface DeviceContext {
   reserve(network: string, reservation: Reservation | undefined): Promise<void>;
   /** Mounts a custom volume for a disk device; the context disposes it when the device stops. @throws LxdError not-found */
   volume(pool: string, name: string): Promise<MountedVolume & { readonly shifted: boolean }>;
+  /**
+   * Brings what the device has attached to the running instance in line with what `wanted` tells: host devices that come and go.
+   * For calls after `start`. `wanted` is asked when nothing else changes the instance; undefined: nothing is to be done any more.
+   */
+  hotplug(wanted: () => Promise<readonly Attachment[] | undefined>): Promise<void>;
   /** Warns the operator: the start goes on. */
   warn(message: string): void;
 }
@@ -153,6 +162,11 @@ export interface DeviceDriver {
   /** Checks what single keys cannot tell. @throws LxdError bad-request */
   validate(device: Device, instanceType: InstanceType | undefined): void;
   start(device: Device, context: DeviceContext): Promise<StartedDevice>;
+  /**
+   * A new daemon has found the instance running, or (without a pid) ended while none was there to see it: takes up again what
+   * the driver kept in memory. In the second case `stop` follows. Without it nothing needs to be taken up.
+   */
+  recover?(device: Device, context: DeviceContext): Promise<void>;
   /** Applies changed live keys to a running device. */
   update?(device: Device, before: Config, context: DeviceContext): Promise<void>;
   stop(device: Device, context: DeviceContext): Promise<{ readonly volatile?: Config } | undefined>;

@@ -37,8 +37,9 @@ export const nicContext = (
     return found;
   };
   return {
-    instance: { name: instance, project: 'default', type: 'container', config: {} },
+    instance: { name: instance, project: 'default', type: 'container', config: {}, devices: {} },
     directory: '/nonexistent',
+    logs: '/nonexistent',
     volatile,
     server,
     network(name) {
@@ -60,6 +61,7 @@ export const nicContext = (
       }
     },
     volume: (pool, name) => Promise.reject(notFound(`Volume "${name}" of pool "${pool}" not found`)),
+    hotplug: () => Promise.reject(new Error('A NIC does not come and go')),
     warn(message) {
       process.emitWarning(message);
     },
