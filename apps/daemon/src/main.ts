@@ -20,6 +20,7 @@ const main = defineCommand({
     sql: () => import('./commands/sql.ts').then((module) => module.sqlCommand),
     activateifneeded: () => import('./commands/activateifneeded.ts').then((module) => module.activateifneededCommand),
     waitready: () => import('./commands/waitready.ts').then((module) => module.waitreadyCommand),
+    forkproxy: () => import('./commands/forkproxy.ts').then((module) => module.forkproxyCommand),
   },
   default: 'daemon',
 });
