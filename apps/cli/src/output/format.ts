@@ -17,10 +17,14 @@ export interface Listing extends Table {
  * @throws UserError for a format that is not csv, json, table, yaml or compact
  */
 export const printListing = (format: string, listing: Listing): void => {
-  if (format === 'table') return out(drawTable(listing));
-  if (format === 'compact') return out(drawCompact(listing));
-  if (format === 'csv') return out(drawCsv(listing));
-  if (format === 'json') return out(`${printJson(listing.data, listing.shape)}\n`);
-  if (format === 'yaml') return out(printYaml(listing.data, listing.shape));
+  out(drawListing(format, listing));
+};
+
+const drawListing = (format: string, listing: Listing): string => {
+  if (format === 'table') return drawTable(listing);
+  if (format === 'compact') return drawCompact(listing);
+  if (format === 'csv') return drawCsv(listing);
+  if (format === 'json') return `${printJson(listing.data, listing.shape)}\n`;
+  if (format === 'yaml') return printYaml(listing.data, listing.shape);
   throw new UserError(`Invalid format "${format}"`);
 };

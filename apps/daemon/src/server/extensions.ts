@@ -66,7 +66,7 @@ const notServed: Readonly<Record<string, readonly ApiExtension[]>> = {
     'volume_snapshot_scheduling',
     'custom_volume_snapshot_expiry',
     'custom_volume_backup',
-    'backup_override_name',
+
     'storage_volume_project_move',
     'storage_buckets',
     'storage_buckets_create_credentials',
