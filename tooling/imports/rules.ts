@@ -75,7 +75,7 @@ const rooms: readonly { file: RegExp; never: RegExp; says: string }[] = [
 /** Tests, scripts, benchmarks and build settings may use devDependencies, the workspace root's too, and tests may wire concrete parts together. */
 const isTest = (file: string): boolean => /\.test\.ts$|^(test|tooling)\//.test(file);
 const isDevelopment = (file: string): boolean =>
-  isTest(file) || /\.config\.ts$|^packages\/[^/]+\/(scripts|bench|test)\/|^apps\/[^/]+\/src\/testing\/.test(file);
+  isTest(file) || /\.config\.ts$|^packages\/[^/]+\/(scripts|bench|test)\/|^apps\/[^/]+\/src\/testing\//.test(file);
 
 const packageNameOf = (specifier: string): string => specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
 

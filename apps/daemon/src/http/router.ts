@@ -69,8 +69,11 @@ const authorize = (request: ApiRequest, access: Access): void => {
   if (access === 'local' && request.identity.method !== 'unix') throw forbidden('Only for callers on the local socket');
   if (access === 'admin' && !isAdmin(request.identity))
     throw forbidden('The certificate is restricted to projects and may not do this');
-  const { projects } = request.identity;
-  if (projects && request.query.get('all-projects') === null && !projects.includes(request.project)) {
+  const { projects, metricsOnly } = request.identity;
+  if (metricsOnly) throw forbidden('A certificate of type metrics may read metrics only');
+  if (projects && request.query.get('all-projects') === 'true')
+    throw forbidden('A restricted certificate must name one of its projects');
+  if (projects && !projects.includes(request.project)) {
     throw forbidden(`The certificate may not use project "${request.project}"`);
   }
 };
