@@ -38,6 +38,11 @@ export const sourceKind = async (source: string): Promise<SourceKind | undefined
   throw badRequest(`Source "${source}" must be a block device, a file or a Btrfs subvolume`);
 };
 
+/** Removes what tells that there is a file system. */
+const wipe = async (source: string): Promise<void> => {
+  await run(['wipefs', '--all', '--force', '--quiet', source], { debianPackage: 'util-linux' });
+};
+
 const makeFilesystem = async (spec: PoolSpec, source: string): Promise<void> => {
   try {
     await run(['mkfs.btrfs', '--quiet', '--label', spec.name, source], { debianPackage: 'btrfs-progs' });
@@ -92,7 +97,7 @@ export const createSource = async (spec: PoolSpec): Promise<Config> => {
     await takeSubvolume(given);
   } else {
     if (isTrue(spec.config['source.wipe'])) {
-      await run(['wipefs', '--all', '--force', '--quiet', given], { debianPackage: 'util-linux' });
+      await wipe(given);
     }
     await makeFilesystem(spec, given);
   }
@@ -109,6 +114,7 @@ export const deleteSource = async (spec: Pick<PoolSpec, 'disks' | 'name'>, sourc
   }
   const kind = await sourceKind(source);
   if (kind === 'device' || kind === 'file') {
-    await run(['wipefs', '--all', '--quiet', source], { debianPackage: 'util-linux' });
+    // Forced: another mount namespace may still have a copy of the mount.
+    await wipe(source);
   }
 };

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { mkdir, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,8 +7,10 @@ import {
   attachLoop,
   createSparseFile,
   detachLoop,
+  isErrno,
   listLoops,
   mount,
+  mountInfo,
   mountsBelow,
   removeTree,
   run,
@@ -43,10 +46,25 @@ export interface TestContext extends AsyncDisposable {
   leftovers(below?: string): Promise<string[]>;
 }
 
-/** The loop devices whose files lie below a directory. */
+/** Whether a program in another mount namespace has a copy of the mounts of a device, as every new container has for a while. */
+const mountedElsewhere = (device: string): boolean =>
+  readdirSync('/proc')
+    .filter((name) => /^[0-9]+$/.test(name))
+    .some((pid) => {
+      try {
+        return mountInfo(Number(pid)).some(({ source }) => source === device);
+      } catch (error) {
+        // Gone meanwhile.
+        if (isErrno(error, 'ENOENT', 'EINVAL', 'ESRCH')) return false;
+        throw error;
+      }
+    });
+
+/** The loop devices whose files lie below a directory and that nobody else keeps in use. */
 const loopDevicesBelow = (directory: string): string[] =>
   listLoops()
     .filter(({ backingFile }) => backingFile.startsWith(`${directory}/`))
+    .filter(({ path, autoclear }) => !(autoclear && mountedElsewhere(path)))
     .map(({ path }) => path);
 
 /** Makes a context in a new directory below the system's temporary one. */
@@ -65,7 +83,7 @@ export const testContext = async (name: string): Promise<TestContext> => {
   const leftovers = async (below = directory): Promise<string[]> => {
     const mounts = mountsBelow(below).map(({ target, type, source }) => `${target} (${type} ${source})`);
     let devices = loopDevicesBelow(below);
-    // The kernel detaches them shortly after the last user, who may be another program's copy of the mounts.
+    // The kernel detaches them shortly after the last user.
     for (const end = Date.now() + 5000; devices.length > 0 && Date.now() < end; await setTimeout(20)) {
       devices = loopDevicesBelow(below);
     }

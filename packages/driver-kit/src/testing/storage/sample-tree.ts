@@ -72,7 +72,8 @@ const describeFile = async (path: Buffer, groups: Map<bigint, number>): Promise<
   if (!stats.isFile()) return `special ${(stats.mode >> 12n).toString(8)} ${common} ${stats.rdev}`;
   if (!groups.has(stats.ino)) groups.set(stats.ino, groups.size);
   const links = stats.nlink > 1n ? ` links ${stats.nlink} of group ${groups.get(stats.ino)}` : '';
-  const holes = stats.blocks * 512n < stats.size / 2n ? ' sparse' : '';
+  // Of a small file the blocks depend on whether it has been written to disk yet.
+  const holes = stats.size > 65_536n && stats.blocks * 512n < stats.size / 2n ? ' sparse' : '';
   return `file ${common} ${stats.mtimeNs} ${stats.size}${holes}${links} ${await contentOf(path, Number(stats.size))}`;
 };
 
