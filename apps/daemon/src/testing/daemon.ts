@@ -3,9 +3,17 @@ import { join } from 'node:path';
 import { type Client, connect, OperationError } from '@lxd-ts/client';
 import { makeScratch } from '@lxd-ts/tooling/scratch';
 import { pino } from 'pino';
+import { z } from 'zod';
 import { directoriesOf } from '../core/directories.ts';
 import { type Daemon, startDaemon } from '../daemon.ts';
 import { createEvents, type Event } from '../events/bus.ts';
+
+const ended = z.object({ status_code: z.number(), err: z.string(), metadata: z.unknown() });
+const happened = z.object({
+  action: z.string(),
+  source: z.string(),
+  context: z.record(z.string(), z.unknown()).optional(),
+});
 
 export interface TestDaemon extends AsyncDisposable {
   /** `LXD_DIR`. */
@@ -14,7 +22,7 @@ export interface TestDaemon extends AsyncDisposable {
   readonly scratch: string;
   readonly client: Client;
   /** Lifecycle events so far. */
-  readonly lifecycle: () => readonly { action: string; source: string; context?: Record<string, unknown> }[];
+  readonly lifecycle: () => readonly z.infer<typeof happened>[];
   /** Sends a request and waits for its operation. @returns the operation's metadata, or that of the answer */
   readonly run: (method: string, path: string, body?: object, headers?: Record<string, string>) => Promise<unknown>;
   /** Ends the daemon and starts it again on the same directory; `between` is called while it is down. */
@@ -41,7 +49,7 @@ export const startTestDaemon = async (): Promise<TestDaemon> => {
     const envelope = await client.query(method, path, body, { headers });
     if (envelope.type !== 'async') return envelope.metadata;
     const { metadata } = await client.query('GET', `${envelope.operation}/wait`);
-    const operation = metadata as { status_code: number; err: string; metadata: unknown };
+    const operation = ended.parse(metadata);
     if (operation.status_code !== 200) throw new OperationError(operation.err, operation.status_code);
     return operation.metadata;
   };
@@ -60,7 +68,7 @@ export const startTestDaemon = async (): Promise<TestDaemon> => {
     scratch: scratch.folder,
     client,
     run,
-    lifecycle: () => events.map(({ metadata }) => metadata as ReturnType<TestDaemon['lifecycle']>[number]),
+    lifecycle: () => events.map(({ metadata }) => happened.parse(metadata)),
     async restart(between) {
       await stop();
       await between?.();
