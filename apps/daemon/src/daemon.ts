@@ -528,10 +528,13 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     lifecycle,
     creation,
     operations,
-    diskUsage: async (instance) => {
-      const root = rootDisk(instance.expanded.devices);
-      const usage = await rootVolumes.usage(instance);
-      return root && usage ? { [root.name]: { usage: usage.used, total: usage.total ?? 0 } } : {};
+    diskUsage: async (all) => {
+      const usageOf = await rootSnapshots.usages(all);
+      return async (instance) => {
+        const root = rootDisk(instance.expanded.devices);
+        const usage = await usageOf(instance);
+        return root && usage ? { [root.name]: { usage: usage.used, total: usage.total ?? 0 } } : {};
+      };
     },
     extras: async (all) => {
       const [rendered, saved] = await Promise.all([snapshots.render(all), backups.render(all)]);

@@ -30,7 +30,8 @@ export interface InstanceRouteParts {
   readonly lifecycle: Lifecycle;
   readonly creation: Creation;
   readonly operations: Operations;
-  readonly diskUsage: DiskUsage;
+  /** What the disks of instances use; a constant number of queries. */
+  readonly diskUsage: (instances: readonly Instance[]) => Promise<(instance: Instance) => Promise<DiskUsage>>;
   /** Snapshots and backups of instances on the wire, for the full form; a constant number of queries. */
   readonly extras: (
     instances: readonly Instance[],
@@ -63,11 +64,11 @@ export const instanceRoutes = (router: Router, parts: InstanceRouteParts): void 
   const { instances, lifecycle, creation, operations, diskUsage } = parts;
 
   const full = async (wanted: readonly Instance[]) => {
-    const extrasOf = await parts.extras(wanted);
+    const [extrasOf, usageOf] = await Promise.all([parts.extras(wanted), diskUsage(wanted)]);
     const rendered = wanted.map(async (instance) => {
       const run = instances.runOf(instance);
       const { snapshots, backups } = extrasOf(instance);
-      const state = await renderState(instance, run, diskUsage);
+      const state = await renderState(run, await usageOf(instance));
       return { ...renderInstance(instance, run), backups, state, snapshots };
     });
     return Promise.all(rendered);
@@ -267,7 +268,8 @@ export const instanceRoutes = (router: Router, parts: InstanceRouteParts): void 
 
     router.on('GET', `${base}/:name/state`, async (request) => {
       const instance = await get(request);
-      return sync(await renderState(instance, instances.runOf(instance), diskUsage));
+      const usageOf = await diskUsage([instance]);
+      return sync(await renderState(instances.runOf(instance), await usageOf(instance)));
     });
 
     router.on('PUT', `${base}/:name/state`, async (request) => {

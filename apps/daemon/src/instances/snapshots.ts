@@ -191,7 +191,7 @@ export const createSnapshots = (parts: Parts): SnapshotService => {
       );
       const concerned = instances.filter((instance) => own.has(instance.id));
       if (concerned.length === 0) return new Map();
-      const sizeOf = await rootSnapshots.sizes(concerned);
+      const usageOf = await rootSnapshots.usages(concerned);
       const projects = new Map<string, Map<string, ProfilePart>>();
       for (const { project, profiles } of concerned) {
         const known = projects.get(project) ?? new Map<string, ProfilePart>();
@@ -204,7 +204,7 @@ export const createSnapshots = (parts: Parts): SnapshotService => {
       const rendered = concerned.map(async (instance) => {
         const profiles = instance.profiles.map((name) => projects.get(instance.project)?.get(name) ?? none);
         const wire = (own.get(instance.id) ?? []).map(async (snapshot) =>
-          renderSnapshot(instance, snapshot, profiles, await sizeOf(instance, snapshot.name)),
+          renderSnapshot(instance, snapshot, profiles, (await usageOf(instance, snapshot.name))?.used ?? -1),
         );
         return [instance.id, await Promise.all(wire)] as const;
       });

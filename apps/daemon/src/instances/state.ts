@@ -1,5 +1,4 @@
 import type { InterfaceUsage } from '@lxd-ts/driver-kit';
-import type { Instance } from './instance.ts';
 import { type Run, statusOf } from './running.ts';
 
 const renderInterface = (usage: InterfaceUsage) => ({
@@ -22,11 +21,10 @@ const renderInterface = (usage: InterfaceUsage) => ({
 });
 
 /** Bytes used by each disk that can tell, by device name. */
-export type DiskUsage = (instance: Instance) => Promise<Readonly<Record<string, { usage: number; total: number }>>>;
+export type DiskUsage = Readonly<Record<string, { usage: number; total: number }>>;
 
 /** The live state of an instance on the wire. Read from the kernel; starts no process. */
-export const renderState = async (instance: Instance, run: Run | undefined, diskUsage: DiskUsage) => {
-  const disk = await diskUsage(instance);
+export const renderState = async (run: Run | undefined, disk: DiskUsage) => {
   if (!run) {
     return {
       ...statusOf(run),

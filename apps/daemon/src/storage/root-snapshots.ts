@@ -14,9 +14,17 @@ export interface RootSnapshots {
   /** Makes the volume what it was at the snapshot. The instance does not run. */
   restore(instance: Instance, name: string): Promise<void>;
   setExpiry(instance: Instance, name: string, expiresAt: Date | undefined): Promise<void>;
-  /** Bytes used by snapshots, −1 where the driver cannot tell; a constant number of queries for any number of them. */
-  sizes(instances: readonly Instance[]): Promise<(instance: Instance, snapshot: string) => Promise<number>>;
+  /**
+   * Bytes that root volumes and their snapshots use; undefined where the driver cannot tell. A constant number of queries for any number
+   * of instances.
+   */
+  usages(
+    instances: readonly Instance[],
+  ): Promise<(instance: Instance, snapshot?: string) => Promise<Usage | undefined>>;
 }
+
+/** Bytes used and, if limited, in all. */
+type Usage = NonNullable<Awaited<ReturnType<RootVolumeService['usage']>>>;
 
 export const createRootSnapshots = (pools: Pools, volumes: RootVolumeService, store: VolumeStore): RootSnapshots => {
   const find = async (instance: Instance, name: string) => {
@@ -62,7 +70,7 @@ export const createRootSnapshots = (pools: Pools, volumes: RootVolumeService, st
       if (snapshot) await store.updateSnapshot(snapshot.id, { description: snapshot.description, expiresAt });
     },
 
-    async sizes(instances) {
+    async usages(instances) {
       const [only] = instances;
       const rows = await store.list(
         instances.length === 1 && only ? { project: only.project, type: only.type, name: only.name } : {},
@@ -80,16 +88,17 @@ export const createRootSnapshots = (pools: Pools, volumes: RootVolumeService, st
           }),
         ),
       );
-      const byInstance = new Map(rows.map((row) => [`${row.project} ${row.type} ${row.name}`, row]));
+      const ready = rows.filter((row) => row.state === 'ready');
+      const byInstance = new Map(ready.map((row) => [`${row.project} ${row.type} ${row.name}`, row]));
       return async (instance, snapshot) => {
         const row = byInstance.get(`${instance.project} ${instance.type} ${instance.name}`);
         const open = row && opened.get(row.pool);
-        if (!open) return -1;
-        const volume = { ...row, snapshot };
+        if (!open) return undefined;
         try {
-          return (await open.storage.usage(volume))?.used ?? -1;
+          return await open.storage.usage(snapshot === undefined ? row : { ...row, snapshot });
         } catch (error) {
-          if (isKind(error, 'not-found')) return -1;
+          // Deleted since the rows were read.
+          if (isKind(error, 'not-found')) return undefined;
           throw error;
         }
       };
