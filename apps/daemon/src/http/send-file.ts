@@ -53,7 +53,13 @@ const send = async (request: ApiRequest, file: FileHandle, name: string): Promis
       return;
     }
     // No more than was announced, though the file may grow meanwhile, as logs do.
-    await pipeline(file.createReadStream({ start, end, autoClose: false, highWaterMark: 1024 * 1024 }), response);
+    const content = file.createReadStream({ start, end, autoClose: false, highWaterMark: 1024 * 1024 });
+    try {
+      await pipeline(content, response);
+    } catch (error) {
+      // A client that has seen enough is nothing to report.
+      if (!(error instanceof Error && 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE')) throw error;
+    }
   });
 };
 
