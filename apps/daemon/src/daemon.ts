@@ -381,6 +381,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     events,
     log,
     architecture: host.architecture,
+    subIds: containerIds,
     profiles: profileParts,
     image: imageFor,
     imageUsed: async (project, fingerprint) => images.markUsed(await imageProject(project), fingerprint),

@@ -2,6 +2,7 @@ import { randomInt, randomUUID } from 'node:crypto';
 import type { InstanceSource, InstancesPost } from '@lxd-ts/api';
 import { checkName, instanceUrl } from '@lxd-ts/api';
 import { badRequest, type Config, conflict, type Fill, UndoStack, type Work, withoutEmpty } from '@lxd-ts/driver-kit';
+import { randomHwaddr } from '@lxd-ts/host';
 import type { Logger } from 'pino';
 import type { Locks } from '../core/locks.ts';
 import { type DeviceManager, requireRootDisk } from '../devices/manager.ts';
@@ -9,8 +10,9 @@ import type { Drivers } from '../drivers/registry.ts';
 import type { Events } from '../events/bus.ts';
 import type { RootSource, RootVolumeService } from '../storage/root-volumes.ts';
 import { checkInstanceConfig } from './config.ts';
+import { chooseIdMap, renderIdMap, type UsedRange } from './idmap.ts';
 import { type Devices, expand, type Instance, lockKey, type ProfilePart } from './instance.ts';
-import type { InstanceStore } from './store.ts';
+import type { InstanceStore, NewInstance } from './store.ts';
 
 /** An image an instance can be made from. */
 export interface InstanceImage {
@@ -33,6 +35,8 @@ export interface CreationParts {
   readonly events: Events;
   readonly log: Logger;
   readonly architecture: string;
+  /** The host's ids for containers. @throws LxdError when the host is not set up for unprivileged containers */
+  readonly subIds: () => Promise<UsedRange>;
   readonly profiles: (
     project: string,
     names: readonly string[],
@@ -119,12 +123,30 @@ export const newIdentity = (): Config => {
 export const createCreation = (parts: CreationParts): Creation => {
   const { store, volumes, devices, drivers, locks, events, log } = parts;
 
+  /** What is decided once and kept: the addresses of its NICs and the ids of its next start. */
+  const initialState = async (instance: NewInstance): Promise<Config> => {
+    const { config, devices: all } = expand(await parts.profiles(instance.project, instance.profiles), instance);
+    const nics = Object.entries(all).filter(([, device]) => device['type'] === 'nic' && !device['hwaddr']);
+    const addresses = nics.map(([name]): [string, string] => [`volatile.${name}.hwaddr`, randomHwaddr()]);
+    const ids =
+      instance.type === 'container'
+        ? { 'volatile.idmap.base': '0', 'volatile.last_state.idmap': '[]', ...(await nextMap(config)) }
+        : {};
+    return { ...Object.fromEntries(addresses), ...ids };
+  };
+
+  /** An isolated container is given its range when it starts. */
+  const nextMap = async (config: Config): Promise<Config> => {
+    if (isTrue(config['security.idmap.isolated'])) return {};
+    return { 'volatile.idmap.next': renderIdMap(chooseIdMap(config, { range: await parts.subIds(), used: [] })) };
+  };
+
   const make: Creation['make'] = async (instance, source, work, addRows) => {
     using _lock = locks.hold(lockKey(instance), 'create');
     await using undo = new UndoStack((what, error) =>
       log.error({ err: error, instance: instance.name }, `Could not undo: ${what}`),
     );
-    const row = await store.insert(instance);
+    const row = await store.insert({ ...instance, config: { ...(await initialState(instance)), ...instance.config } });
     undo.add('remove the row', () => store.delete(row.id));
     await addRows?.(row);
     await volumes.create(row, source, work);
