@@ -1,7 +1,16 @@
 import { randomInt, randomUUID } from 'node:crypto';
 import type { InstanceSource, InstancesPost } from '@lxd-ts/api';
 import { checkName, instanceUrl } from '@lxd-ts/api';
-import { badRequest, type Config, conflict, type Fill, UndoStack, type Work, withoutEmpty } from '@lxd-ts/driver-kit';
+import {
+  badRequest,
+  type Config,
+  conflict,
+  type Fill,
+  isTrue,
+  UndoStack,
+  type Work,
+  withoutEmpty,
+} from '@lxd-ts/driver-kit';
 import { randomHwaddr } from '@lxd-ts/host';
 import type { Logger } from 'pino';
 import type { Locks } from '../core/locks.ts';
