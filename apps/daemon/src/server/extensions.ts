@@ -26,7 +26,6 @@ const notServed: Readonly<Record<string, readonly ApiExtension[]>> = {
     'container_snapshot_stateful_migration',
     'migration_pre_copy',
     'container_push_target',
-    'container_only_migration',
     'container_stateless_copy',
     'cluster_internal_copy',
     'storage_api_remote_volume_handling',
