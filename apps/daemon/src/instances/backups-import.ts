@@ -132,8 +132,8 @@ export const createImporting = (parts: Parts): Importing => {
       profiles: container.profiles,
       ...(container.created_at ? { createdAt: container.created_at } : {}),
     };
-    return (work: Work): Promise<Instance> =>
-      creation.make(
+    return async (work: Work): Promise<Instance> => {
+      const made = await creation.make(
         instance,
         {
           kind: 'backup',
@@ -145,6 +145,9 @@ export const createImporting = (parts: Parts): Importing => {
           for (const record of records) await snapshots.receive(row, record, async () => undefined);
         },
       );
+      snapshots.received(made, records);
+      return made;
+    };
   };
 
   return {
