@@ -1,7 +1,7 @@
 import { setfsgid, setfsuid, setSecureBits } from './syscalls.ts';
 
 /** SECBIT_NO_SETUID_FIXUP (capabilities(7)): a change of the file-system user id leaves the capabilities as they are. */
-const NO_SETUID_FIXUP = 1 << 2;
+export const NO_SETUID_FIXUP = 1 << 2;
 
 /**
  * Makes file-system calls as another user of this thread: what `work` creates belongs to these ids, and with root's

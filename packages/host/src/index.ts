@@ -7,6 +7,7 @@ export * from './cgroup-tree.ts';
 export * from './cgroup-usage.ts';
 export * from './command-error.ts';
 export * from './compression.ts';
+export { withEffectiveIds } from './effective-ids.ts';
 export * from './errno.ts';
 export * from './file-type.ts';
 export * from './filesystem.ts';

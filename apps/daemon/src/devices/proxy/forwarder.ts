@@ -97,7 +97,7 @@ export const runForwarder = async (file: string): Promise<void> => {
     log(messageOf(error));
     end(1);
   });
-  init.exited().then(() => process.exit(0), log);
+  init.exited().then(() => end(0), log);
   for (const pair of job.pairs) {
     try {
       await forward(job, pair, from, to);

@@ -12,6 +12,7 @@ import {
   openRoot,
   type Root,
   type SocketAddress,
+  withEffectiveIds,
   withFsIds,
 } from '@lxd-ts/host';
 import { isWildcard, type Place } from './endpoint.ts';
@@ -33,18 +34,8 @@ const rootOf = ({ initPid }: Side): Root => (initPid === undefined ? openRoot('/
 const inSide = <T>({ initPid }: Side, action: () => T extends PromiseLike<unknown> ? never : T): T =>
   initPid === undefined ? action() : inNetNamespace<T>(initPid, action);
 
-/** Acts under other ids; synchronous, since the ids are the whole process's. */
-const withIds = <T>({ uid, gid }: Ids, action: () => T): T => {
-  if (uid === 0 && gid === 0) return action();
-  process.setegid?.(gid);
-  process.seteuid?.(uid);
-  try {
-    return action();
-  } finally {
-    process.seteuid?.(0);
-    process.setegid?.(0);
-  }
-};
+/** Root of its side may use every file there. */
+const isRoot = ({ root }: Side, { uid }: Ids): boolean => uid === root.uid;
 
 const isPath = (place: Place): place is Extract<Place, { protocol: 'unix' }> =>
   place.protocol === 'unix' && !place.path.startsWith('@');
@@ -138,7 +129,9 @@ export const removeSocket = (side: Side, place: Place): void => {
 export const connectTo = async (side: Side, place: Place, ids: Ids): Promise<Socket> => {
   const connect = (address: SocketAddress): Promise<Socket> => {
     // The call to connect(2) is made before the first await: in the namespace and under the ids.
-    const box = inSide(side, () => ({ socket: withIds(ids, () => connectSocket(address)) }));
+    const box = inSide(side, () => ({
+      socket: withEffectiveIds({ ...ids, capabilities: isRoot(side, ids) }, () => connectSocket(address)),
+    }));
     return box.socket;
   };
   if (!isPath(place)) return connect(resolvePlace(side, place));
