@@ -6,7 +6,7 @@ import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { imageUrl, instanceUrl, profileUrl, storagePoolUrl } from '@lxd-ts/api';
 import { createInitialRows, openDatabases } from '@lxd-ts/database';
-import { type Driver, isTrue, notFound, type Reservation } from '@lxd-ts/driver-kit';
+import { type Driver, isTrue, notFound } from '@lxd-ts/driver-kit';
 import { subordinateIds } from '@lxd-ts/host';
 import { lxc } from '@lxd-ts/instance-lxc';
 import { bridge, bridgedNic, p2pNic } from '@lxd-ts/network-bridge';
@@ -78,6 +78,7 @@ import { snapshotRoutes } from './instances/snapshots-routes.ts';
 import { createSnapshotStore } from './instances/snapshots-store.ts';
 import { createInstanceStore } from './instances/store.ts';
 import { prepareTemplates } from './instances/templates.ts';
+import { reservationsOf } from './networks/reservations.ts';
 import { networkRoutes } from './networks/routes.ts';
 import { createNetworkService } from './networks/service.ts';
 import { createNetworkStore } from './networks/store.ts';
@@ -184,23 +185,6 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
   };
 
   // Networks
-  const reservationsOf = async (project: string, network: string): Promise<Reservation[]> =>
-    (await instanceStore.list({ project })).flatMap((instance) =>
-      Object.entries(instance.expanded.devices).flatMap(([device, config]) => {
-        const hwaddr = config['hwaddr'] ?? instance.config[`volatile.${device}.hwaddr`];
-        if (config['type'] !== 'nic' || config['network'] !== network || !hwaddr) return [];
-        return [
-          {
-            project,
-            instance: instance.name,
-            device,
-            hwaddr,
-            ...(config['ipv4.address'] ? { ipv4: config['ipv4.address'] } : {}),
-            ...(config['ipv6.address'] ? { ipv6: config['ipv6.address'] } : {}),
-          },
-        ];
-      }),
-    );
   const networkUsers = (_project: string, name: string): Promise<string[]> =>
     usersOf((config) => config['type'] === 'nic' && (config['network'] === name || config['parent'] === name));
   const networks = createNetworkService({
@@ -211,7 +195,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     events,
     log,
     usedBy: networkUsers,
-    reservations: reservationsOf,
+    reservations: async (network) => reservationsOf(await instanceStore.list(), network),
   });
 
   // Storage
@@ -344,6 +328,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     guestEvents,
     devicesDirectory: directories.devices,
     removeSnapshots: (instance) => snapshots.removeAll(instance),
+    nicsChanged: (instance) => networks.syncReservations(instance),
     removeFiles: async (instance) => {
       await rm(join(directories.logs, handleOf(instance)), { recursive: true, force: true });
       await backups.removeFiles(instance);

@@ -1,8 +1,9 @@
-import { join } from 'node:path';
+import { join, normalize } from 'node:path';
 import {
   type Attachment,
   badRequest,
   type Config,
+  conflict,
   type Device,
   type DeviceContext,
   type DeviceDriver,
@@ -195,8 +196,46 @@ export const createDeviceManager = (
     },
   });
 
+  /** The managed network whose DNS knows the instance by this NIC. */
+  const namedOn = (project: string, { network, parent = '' }: Config): string | undefined => {
+    try {
+      const { config } = surroundings.network(project, network ?? parent);
+      return config['dns.mode'] === 'none' ? undefined : (network ?? parent);
+    } catch (error) {
+      // A bridge that is not ours; a missing network is the driver's to complain about.
+      if (isKind(error, 'not-found')) return undefined;
+      throw error;
+    }
+  };
+
+  /** Checks what devices of one instance may not have in common. */
+  const validateTogether = (devices: Devices, project: string): void => {
+    const paths = new Set<string>();
+    const networks = new Set<string>();
+    for (const [name, config] of Object.entries(devices)) {
+      if (config['type'] === 'disk' && config['path']) {
+        const path = normalize(`/${config['path']}/.`);
+        if (paths.has(path)) {
+          throw badRequest(
+            `Invalid devices: Device validation failed for "${name}": More than one disk device uses the same path "${config['path']}"`,
+          );
+        }
+        paths.add(path);
+      }
+      const network = config['type'] === 'nic' ? namedOn(project, config) : undefined;
+      if (network === undefined) continue;
+      if (networks.has(network)) {
+        throw conflict(
+          `Failed add validation for device "${name}": Instance DNS name already used on network "${network}"`,
+        );
+      }
+      networks.add(network);
+    }
+  };
+
   return {
     validate(devices, project, type) {
+      validateTogether(devices, project);
       for (const [name, config] of Object.entries(devices)) {
         if (name.length === 0 || name.length > 64)
           throw badRequest(`Invalid device name "${name}": give 1 to 64 characters`);

@@ -68,6 +68,8 @@ interface Parts {
     names: readonly string[],
   ) => Promise<readonly { config: Config; devices: Devices }[]>;
   readonly guestEvents: GuestEvents;
+  /** NICs of the instance have changed, or it was deleted or renamed: networks forget what is gone. */
+  readonly nicsChanged: (instance: Pick<Instance, 'name' | 'project'>) => Promise<void>;
   /** `<LXD_DIR>/devices`. */
   readonly devicesDirectory: string;
   readonly removeSnapshots: (instance: Instance) => Promise<void>;
@@ -75,6 +77,9 @@ interface Parts {
   readonly removeFiles: (instance: Instance) => Promise<void>;
   readonly renameFiles: (instance: Instance, name: string) => Promise<void>;
 }
+
+const nics = ({ expanded }: Instance): [string, Config][] =>
+  Object.entries(expanded.devices).filter(([, config]) => config['type'] === 'nic');
 
 const isLive = (key: string): boolean => findKey(instanceKeys, key)?.live === true;
 
@@ -182,6 +187,7 @@ export const createInstanceService = (parts: Parts): InstanceService => {
     await volumes.delete(instance);
     await parts.removeFiles(instance);
     await store.delete(instance.id);
+    if (nics(instance).length > 0) await parts.nicsChanged(instance);
   };
 
   /** Finishes what a crash cut short about one instance. */
@@ -203,7 +209,11 @@ export const createInstanceService = (parts: Parts): InstanceService => {
     list: (where) => store.list(where),
     get: (project, name) => store.get(project, name),
     runOf: (instance) => runs.get(instance),
-    applyExpanded,
+
+    async applyExpanded(before, after) {
+      await applyExpanded(before, after);
+      if (!isDeepStrictEqual(nics(before), nics(after))) await parts.nicsChanged(after);
+    },
 
     async update(instance, change) {
       using _lock = await locks.wait(lockKey(instance), 'update');
@@ -216,11 +226,13 @@ export const createInstanceService = (parts: Parts): InstanceService => {
       if (change.devices) devices.validate(change.devices, before.project, before.type);
       const complete = { ...change, config };
       const after = await expandedWith(before, complete);
+      devices.validate(after.expanded.devices, before.project, undefined);
       await applyExpanded(before, after);
       // Devices that came or went have left their marks in the volatile keys meanwhile.
       const now = await store.get(instance.project, instance.name);
       const updated = await store.update(now, { ...complete, config: withServerKeys(config, now.config) });
       await volumes.writeBackupFile(updated);
+      if (!isDeepStrictEqual(nics(before), nics(updated))) await parts.nicsChanged(updated);
       parts.guestEvents.changed(before, updated);
       events.lifecycle('instance-updated', instanceUrl(instance.name), instance.project);
     },
@@ -263,6 +275,10 @@ export const createInstanceService = (parts: Parts): InstanceService => {
       await parts.renameFiles(instance, name);
       await store.setConfig(instance.id, { [renameKey]: '' });
       undo.commit();
+      if (nics(instance).length > 0) {
+        await parts.nicsChanged(instance);
+        await parts.nicsChanged({ ...instance, name });
+      }
       events.lifecycle('instance-renamed', instanceUrl(name), instance.project, { old_name: instance.name });
     },
 

@@ -51,6 +51,11 @@ export interface NetworkService {
   forDevice(project: string, name: string): ReturnType<DeviceContext['network']>;
   /** Sets or (undefined) drops the static assignment of a NIC. */
   reserve(project: string, name: string, owner: ReservationOwner, reservation: Reservation | undefined): Promise<void>;
+  /**
+   * Brings the assignments in line with the configuration after an instance was deleted or renamed or its NICs changed.
+   * Leases of NICs that are gone are forgotten. Failures are logged: the instance has changed already.
+   */
+  syncReservations(instance: Pick<ReservationOwner, 'project'> & { readonly name: string }): Promise<void>;
 }
 
 interface Parts {
@@ -63,7 +68,7 @@ interface Parts {
   /** URLs of instances and profiles that use a network. */
   readonly usedBy: (project: string, name: string) => Promise<readonly string[]>;
   /** The static assignments of all NICs on a network, from the configuration of instances. */
-  readonly reservations: (project: string, name: string) => Promise<readonly Reservation[]>;
+  readonly reservations: (name: string) => Promise<readonly Reservation[]>;
 }
 
 interface Live {
@@ -147,7 +152,7 @@ export const createNetworkService = (parts: Parts): NetworkService => {
               await store.delete(stored);
               return;
             }
-            const reservations = await parts.reservations(stored.project, stored.name);
+            const reservations = await parts.reservations(stored.name);
             const entry = {
               stored,
               driver,
@@ -252,11 +257,39 @@ export const createNetworkService = (parts: Parts): NetworkService => {
       return { config: stored.config, preset: network.nicPreset(), type: stored.type, leases: () => network.leases() };
     },
 
+    async syncReservations({ project, name }) {
+      for (const entry of live.values()) {
+        const { stored, network, reservations } = entry;
+        const before = [...reservations];
+        const configured = await parts.reservations(stored.name);
+        const concerns = (one: Reservation): boolean => one.project === project && one.instance === name;
+        if (!before.some(([, one]) => concerns(one)) && !configured.some(concerns)) continue;
+        const fill = (all: Iterable<readonly [string, Reservation]>): void => {
+          reservations.clear();
+          for (const [key, one] of all) reservations.set(key, one);
+        };
+        try {
+          fill(configured.map((one) => [ownerKey(one), one]));
+          await applyReservations(entry);
+          const kept = new Set(configured.map(({ hwaddr }) => hwaddr.toLowerCase()));
+          for (const [, { hwaddr }] of before) if (!kept.has(hwaddr.toLowerCase())) await network.forgetLeases(hwaddr);
+        } catch (error) {
+          fill(before);
+          log.warn({ err: error, network: stored.name }, 'Could not bring the assignments of addresses up to date');
+        }
+      }
+    },
+
     async reserve(_project, name, owner, reservation) {
       const entry = live.get(name);
       // A NIC that goes after its network went has nothing to give back.
       if (!entry) return;
       const key = ownerKey(owner);
+      const namesake = [...entry.reservations].find(
+        ([other, { instance }]) => other !== key && instance === reservation?.instance,
+      );
+      if (namesake && entry.stored.config['dns.mode'] !== 'none')
+        throw conflict(`Instance DNS name "${owner.instance}" already used on network`);
       const before = entry.reservations.get(key);
       if (reservation) entry.reservations.set(key, reservation);
       else entry.reservations.delete(key);
