@@ -4,7 +4,7 @@
  */
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { imageUrl, instanceUrl, profileUrl, storagePoolUrl } from '@lxd-ts/api';
+import { imageUrl, instanceUrl, networkUrl, profileUrl, storagePoolUrl } from '@lxd-ts/api';
 import { createInitialRows, openDatabases } from '@lxd-ts/database';
 import { type Driver, isTrue, notFound } from '@lxd-ts/driver-kit';
 import { subordinateIds } from '@lxd-ts/host';
@@ -105,7 +105,7 @@ import { storageRoutes } from './storage/routes.ts';
 import { volumeRoutes } from './storage/volume-routes.ts';
 import { createVolumeSnapshots } from './storage/volume-snapshots.ts';
 import { createVolumeStore } from './storage/volume-store.ts';
-import { createCustomVolumes, type VolumeName } from './storage/volumes.ts';
+import { createCustomVolumes, type VolumeName, volumeUrl } from './storage/volumes.ts';
 import { warningRoutes } from './warnings/routes.ts';
 import { createWarningStore } from './warnings/store.ts';
 
@@ -445,6 +445,18 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     },
   });
 
+  /** URLs of everything in a project. */
+  const projectUsers = async (project: string): Promise<string[]> => {
+    const scope = { project };
+    return [
+      ...(await imageStore.list(project)).map((image) => imageUrl(image.fingerprint, scope)),
+      ...(await instanceStore.list(scope)).map((instance) => instanceUrl(instance.name, scope)),
+      ...(await networkStore.list(project)).map((network) => networkUrl(network.name, scope)),
+      ...(await profileStore.list(project)).map((profile) => profileUrl(profile.name, scope)),
+      ...(await volumeStore.list({ project, type: 'custom' })).map((volume) => volumeUrl(volume)),
+    ];
+  };
+
   // The API
   const router = createRouter({ log, identify: createIdentify(trust) });
   const https = createHttpsListener(router, settings, certificate, log);
@@ -473,7 +485,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
   certificateRoutes(router, certificates);
   operationRoutes(router, operations, events);
   eventRoutes(router, events);
-  projectRoutes(router, projects, events, async () => []);
+  projectRoutes(router, projects, events, projectUsers);
   profileRoutes(router, profiles);
   networkRoutes(router, networks, networkUsers);
   storageRoutes(router, { pools, poolStore, volumeStore, events, usersOf });

@@ -96,6 +96,12 @@ const keepServerKeys = (replace: object, existing: Existing): object => {
   return { ...replace, config: { ...Object.fromEntries(kept), ...replace.config } };
 };
 
+/** A preseed that gives no description leaves the one there is, as LXD does. */
+const keepDescription = (replace: object, existing: Existing): object =>
+  'description' in replace && replace.description === ''
+    ? { ...replace, description: existing['description'] ?? '' }
+    : replace;
+
 const apply = async (server: Client, entity: Entity, undo: UndoStack): Promise<void> => {
   const client = entity.project === undefined ? server : server.inProject(entity.project);
   const existing = await find(client, entity.segments);
@@ -112,7 +118,8 @@ const apply = async (server: Client, entity: Entity, undo: UndoStack): Promise<v
     );
   }
   undo.add(`restore ${entity.kind} ${name}`, () => client.send('PUT', entity.segments, existing));
-  await client.send('PUT', entity.segments, keepServerKeys(entity.replace, existing));
+  const replace = keepServerKeys(entity.replace, existing);
+  await client.send('PUT', entity.segments, keepDescription(replace, existing));
 };
 
 /**
