@@ -449,10 +449,10 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
   const projectUsers = async (project: string): Promise<string[]> => {
     const scope = { project };
     return [
-      ...(await imageStore.list(project)).map((image) => imageUrl(image.fingerprint, scope)),
       ...(await instanceStore.list(scope)).map((instance) => instanceUrl(instance.name, scope)),
-      ...(await networkStore.list(project)).map((network) => networkUrl(network.name, scope)),
       ...(await profileStore.list(project)).map((profile) => profileUrl(profile.name, scope)),
+      ...(await imageStore.list(project)).map((image) => imageUrl(image.fingerprint, scope)),
+      ...(await networkStore.list(project)).map((network) => networkUrl(network.name, scope)),
       ...(await volumeStore.list({ project, type: 'custom' })).map((volume) => volumeUrl(volume)),
     ];
   };
