@@ -1,13 +1,15 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { internal } from '@lxd-ts/driver-kit';
-import type {
-  AttachRequest,
-  MountRequest,
-  Numbered,
-  ServerReply,
-  ServerRequest,
-  UnmountRequest,
+import {
+  type AttachRequest,
+  type MountRequest,
+  type Numbered,
+  nativeOnlyArgument,
+  type RunRequest,
+  type ServerReply,
+  type ServerRequest,
+  type UnmountRequest,
 } from './attach-protocol.ts';
 
 /** A command that the attach server started. */
@@ -34,7 +36,10 @@ interface Server {
 /** Commands that may be on their way into containers at one time. */
 const THREADS = '16';
 
-let server: Server | undefined;
+/** Two kinds of servers: one for all containers, one for those that may not use the 32-bit interfaces of the kernel. */
+export type ServerKind = 'plain' | 'native-only';
+
+const servers = new Map<ServerKind, Server>();
 let lastId = 0;
 
 /** The server's program: beside this one, as source or built. */
@@ -52,8 +57,8 @@ const keepAlive = (child: ChildProcess): void => {
   child.channel?.ref();
 };
 
-const startServer = (): Server => {
-  const child = fork(serverFile, {
+const startServer = (kind: ServerKind): Server => {
+  const child = fork(serverFile, kind === 'plain' ? [] : [nativeOnlyArgument], {
     cwd: '/',
     execArgv: fromSource ? ['--conditions=lxd-ts-source'] : [],
     // Not ended by a Ctrl-C that was meant for the driver's process.
@@ -63,7 +68,7 @@ const startServer = (): Server => {
   });
   const pending = new Map<number, Pending>();
   const fail = (error: Error) => {
-    if (server?.child === child) server = undefined;
+    if (servers.get(kind)?.child === child) servers.delete(kind);
     for (const one of pending.values()) one.fail(error);
     pending.clear();
   };
@@ -78,14 +83,23 @@ const startServer = (): Server => {
   return { child, pending };
 };
 
-/** Starts the attach server ahead of its first use, which it would delay by the start of a Node process. */
-export const warmAttachServer = (): void => {
-  server ??= startServer();
+const serverOf = (kind: ServerKind): Server => {
+  const server = servers.get(kind) ?? startServer(kind);
+  servers.set(kind, server);
+  return server;
 };
 
-const send = (request: ServerRequest, waiting?: Pending): { id: number; isPending: () => boolean } => {
-  server ??= startServer();
-  const { child, pending } = server;
+/** Starts the attach server ahead of its first use, which it would delay by the start of a Node process. */
+export const warmAttachServer = (kind: ServerKind): void => {
+  serverOf(kind);
+};
+
+const send = (
+  kind: ServerKind,
+  request: ServerRequest,
+  waiting?: Pending,
+): { id: number; isPending: () => boolean } => {
+  const { child, pending } = serverOf(kind);
   const id = ++lastId;
   if (waiting) {
     pending.set(id, waiting);
@@ -100,7 +114,10 @@ const send = (request: ServerRequest, waiting?: Pending): { id: number; isPendin
  *
  * @throws LxdError internal when the container cannot be entered
  */
-export const attachCommand = async (request: Omit<AttachRequest, 'type'>): Promise<AttachedCommand> => {
+export const attachCommand = async (
+  kind: ServerKind,
+  request: Omit<AttachRequest, 'type'>,
+): Promise<AttachedCommand> => {
   const started = Promise.withResolvers<number>();
   const exit = Promise.withResolvers<number>();
   // Whoever waits for the exit hears of a failure; nobody has to.
@@ -110,6 +127,7 @@ export const attachCommand = async (request: Omit<AttachRequest, 'type'>): Promi
     exit.reject(error);
   };
   const { id, isPending } = send(
+    kind,
     { type: 'attach', ...request },
     {
       answer: (reply) => {
@@ -125,16 +143,15 @@ export const attachCommand = async (request: Omit<AttachRequest, 'type'>): Promi
   return {
     pid,
     signal: (number) => {
-      if (isPending()) send({ type: 'signal', command: id, signal: number });
+      if (isPending()) send(kind, { type: 'signal', command: id, signal: number });
     },
     exit: exit.promise,
   };
 };
 
-/** Has the server do something in a running container. @throws LxdError internal with what went wrong */
-export const inContainer = (request: MountRequest | UnmountRequest): Promise<void> =>
+const done = (kind: ServerKind, request: RunRequest | MountRequest | UnmountRequest): Promise<void> =>
   new Promise((resolve, reject) => {
-    send(request, {
+    send(kind, request, {
       answer: (reply) => {
         if (reply.type === 'failed') reject(internal(reply.message));
         else resolve();
@@ -143,3 +160,9 @@ export const inContainer = (request: MountRequest | UnmountRequest): Promise<voi
       fail: reject,
     });
   });
+
+/** Has a mount made or taken away in a running container. @throws LxdError internal with what went wrong */
+export const inContainer = (request: MountRequest | UnmountRequest): Promise<void> => done('plain', request);
+
+/** Runs a program that may not use the 32-bit interfaces of the kernel, nor may what it starts. @throws LxdError internal */
+export const runNativeOnly = (argv: RunRequest['argv']): Promise<void> => done('native-only', { type: 'run', argv });

@@ -15,6 +15,8 @@ export interface AttachRequest {
   readonly streams: readonly [number, number, number];
   /** With a terminal: the path of the program inside, found beforehand. The streams are that terminal. */
   readonly terminalProgram?: string;
+  /** See AttachOptions of liblxc.ts. */
+  readonly configFile?: string;
 }
 
 /** Sends a signal to the command of an earlier request; one that has ended is no error. Not answered. */
@@ -37,7 +39,16 @@ export interface UnmountRequest {
   readonly target: string;
 }
 
-export type ServerRequest = AttachRequest | SignalRequest | MountRequest | UnmountRequest;
+/** Runs a program of the host to its end. Answered by `done`. */
+export interface RunRequest {
+  readonly type: 'run';
+  readonly argv: readonly [string, ...string[]];
+}
+
+export type ServerRequest = RunRequest | AttachRequest | SignalRequest | MountRequest | UnmountRequest;
+
+/** Argument of a server that lets nothing it starts use the 32-bit interfaces of the kernel. */
+export const nativeOnlyArgument = 'native-only';
 
 /** Every request has a number of its own, which its answers repeat. */
 export type Numbered<T> = T & { readonly id: number };

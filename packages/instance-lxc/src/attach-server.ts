@@ -6,7 +6,15 @@
  */
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import process from 'node:process';
-import type { AttachRequest, Numbered, ServerReply, ServerRequest } from './attach-protocol.ts';
+import { run } from '@lxd-ts/host';
+import {
+  type AttachRequest,
+  type Numbered,
+  nativeOnlyArgument,
+  type ServerReply,
+  type ServerRequest,
+} from './attach-protocol.ts';
+import { denyCompatCalls } from './compat-filter.ts';
 import { hotMount, hotUnmount } from './hot-mount.ts';
 import { loadLiblxc } from './liblxc.ts';
 import { sessionLeader } from './session-leader.ts';
@@ -54,7 +62,7 @@ const reap = (): void => {
 };
 
 const start = async (request: Numbered<AttachRequest>): Promise<void> => {
-  const { id, lxcPath, name, cwd, uid, gid, environment, command, streams, terminalProgram } = request;
+  const { id, lxcPath, name, configFile, cwd, uid, gid, environment, command, streams, terminalProgram } = request;
   const opened: number[] = [];
   const open = (fd: number, access: number) => {
     const own = openStream(fd, access);
@@ -65,6 +73,7 @@ const start = async (request: Numbered<AttachRequest>): Promise<void> => {
     const terminal = terminalProgram === undefined ? undefined : open(streams[0], O_RDWR);
     if (terminal !== undefined) leader ??= makeLeader();
     const pid = await attach(lxcPath, name, {
+      ...(configFile === undefined ? {} : { configFile }),
       cwd,
       uid,
       gid,
@@ -87,6 +96,9 @@ const start = async (request: Numbered<AttachRequest>): Promise<void> => {
 // A command gets its three streams and nothing that this process may have inherited.
 closeRange(3, 0xffff_ffff, CLOSE_RANGE_CLOEXEC);
 
+// Before any other thread or process is started, so that all inherit it.
+if (process.argv[2] === nativeOnlyArgument) denyCompatCalls();
+
 process.on('SIGCHLD', reap);
 process.on('disconnect', () => process.exit());
 const signal = (command: number, number: number): void => {
@@ -100,7 +112,8 @@ const serve = async (request: Numbered<ServerRequest>): Promise<void> => {
   if (request.type === 'signal') signal(request.command, request.signal);
   else if (request.type === 'attach') await start(request);
   else {
-    if (request.type === 'mount') await hotMount(request.mount);
+    if (request.type === 'run') await run(request.argv, { cwd: '/', stdout: 'ignore' });
+    else if (request.type === 'mount') await hotMount(request.mount);
     else hotUnmount(request.initPid, request.target);
     reply({ type: 'done', id: request.id });
   }

@@ -1,9 +1,10 @@
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config, Machine } from '@lxd-ts/driver-kit';
-import { makeSuite, output, sh } from '@lxd-ts/driver-kit/testing';
+import { collect, makeSuite, output, request, sh } from '@lxd-ts/driver-kit/testing';
 import { contiguousIdMap, findMount, openProcessRoot, run } from '@lxd-ts/host';
 import { describe, expect, it } from 'vitest';
+import { elfProgram } from './elf.ts';
 import { lxc } from './index.ts';
 
 const idmap = contiguousIdMap(1_000_000, 65_536);
@@ -138,12 +139,12 @@ describe('an unprivileged container', () => {
 /** What a shell needs to start and to run commands. */
 const shellCalls =
   `access arch_prctl brk capget capset chdir clone clone3 close close_range connect dup dup2 dup3 execve execveat
-  exit exit_group faccessat faccessat2 fchdir fcntl fstat futex getcwd getegid geteuid getgid getgroups getpgrp getpid getppid
+  exit exit_group faccessat faccessat2 fchdir fchmod fchown fcntl fstat futex getcwd getegid geteuid getgid getgroups getpgrp getpid getppid
   getrandom getsockopt gettid getuid ioctl kill lseek lstat mmap mprotect munmap nanosleep newfstatat clock_nanosleep open openat
   openat2 pipe pipe2 poll prctl pread64 prlimit64 read readlink readlinkat readv recvfrom recvmsg rseq rt_sigaction
   rt_sigprocmask rt_sigreturn rt_sigsuspend rt_sigtimedwait sendmsg sendto set_robust_list set_tid_address setgid setgroups
   setns setpgid setresgid setresuid setsid setuid sigaltstack socket socketpair stat sysinfo umask uname unshare wait4 write
-  writev statx sched_yield tgkill shutdown`.split(/\s+/);
+  writev bind getsockname vfork statx sched_yield tgkill shutdown`.split(/\s+/);
 
 describe('system calls', () => {
   const suite = makeSuite(options, { title: '' });
@@ -194,6 +195,28 @@ describe('system calls', () => {
   it('[03.118] raw.seccomp replaces the whole filter', async () => {
     const instance = await startWith({ 'raw.seccomp': '2\ndenylist\n[all]\nmkdir errno 28\n' });
     expect((await sh(instance, 'mkdir /x')).stderr).toContain('No space left');
+  });
+
+  it.runIf(process.arch === 'x64')('[03.155] the 32-bit interface can be denied', async () => {
+    // exit(getpid() by the 32-bit interface < 0 ? 1 : 0)
+    const code = 'b814000000 cd80 85c0 7809 31ff b83c000000 0f05 bf01000000 b83c000000 0f05'.replaceAll(' ', '');
+    const program = elfProgram(62, Buffer.from(code, 'hex'));
+    const status = async (config: Config) => {
+      const machine = await suite.newMachine(config);
+      await writeFile(join(machine.path, 'rootfs/bin/compat'), program, { mode: 0o755 });
+      const script = 'compat; echo $? > /status; exec sleep 1000';
+      await writeFile(join(machine.path, 'rootfs/sbin/init'), `#!/bin/sh\nPATH=/bin:/usr/bin\n${script}\n`);
+      const instance = await suite.start(machine);
+      await expect.poll(() => output(instance, 'cat /status')).toMatch(/\d/);
+      const inTerminal = await collect(
+        await instance.exec(request(['compat'], { terminal: { width: 80, height: 24 } })),
+      );
+      // The own filter is in force as well.
+      expect((await sh(instance, 'mount -t tmpfs x /mnt && umount -f /mnt')).stderr).toContain('denied');
+      return [await output(instance, 'cat /status'), (await sh(instance, 'compat')).status, inTerminal.status];
+    };
+    expect(await status({ 'security.syscalls.deny_compat': 'true' })).toEqual(['1', 1, 1]);
+    expect(await status({})).toEqual(['0', 0, 0]);
   });
 
   it('interception is refused with the name of the key', () => {

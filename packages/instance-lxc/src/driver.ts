@@ -12,6 +12,7 @@ import { applyLateLimits, validateLimits } from './limits.ts';
 import { connectMonitor } from './monitor.ts';
 import { placeOf } from './place.ts';
 import { runningContainer } from './running.ts';
+import { serverKind } from './server-kind.ts';
 import { startContainer } from './start.ts';
 
 /** System containers on liblxc. */
@@ -35,7 +36,7 @@ export const lxc: InstanceDriver = defineInstanceDriver({
     validateRaw(config);
   },
   start: async (machine, attachments, work) => {
-    warmAttachServer();
+    warmAttachServer(serverKind(machine));
     const instance = runningContainer(machine, await startContainer(machine, attachments, work));
     try {
       applyLateLimits(payloadCgroup(placeOf(machine)), machine.config);
@@ -48,7 +49,7 @@ export const lxc: InstanceDriver = defineInstanceDriver({
   find: async (machine) => {
     const monitor = await connectMonitor(placeOf(machine).commandSocket);
     if (!monitor) return undefined;
-    warmAttachServer();
+    warmAttachServer(serverKind(machine));
     return runningContainer(machine, monitor);
   },
   cleanup: cleanUp,

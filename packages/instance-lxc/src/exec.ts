@@ -2,10 +2,11 @@ import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { badRequest, type ExecRequest, type ExecSession, type Machine, type Work } from '@lxd-ts/driver-kit';
 import { toHostId } from '@lxd-ts/host';
-import { attachCommand } from './attach-client.ts';
+import { attachCommand, type ServerKind } from './attach-client.ts';
 import type { AttachRequest } from './attach-protocol.ts';
 import type { Place } from './place.ts';
 import { findProgram } from './program.ts';
+import { serverKind } from './server-kind.ts';
 import { pipe2 } from './syscalls.ts';
 import { openTerminal, resizeTerminal, terminalStreams } from './terminal.ts';
 
@@ -39,12 +40,12 @@ const killOnAbort = (session: ExecSession, { signal }: Work): ExecSession => {
   return session;
 };
 
-const withPipes = async (request: Omit<AttachRequest, 'type' | 'streams'>): Promise<ExecSession> => {
+const withPipes = async (kind: ServerKind, request: Omit<AttachRequest, 'type' | 'streams'>): Promise<ExecSession> => {
   const [stdin, stdout, stderr] = [makePipe(), makePipe(), makePipe()];
   const theirs = [stdin.reading, stdout.writing, stderr.writing] as const;
   const ours = [stdin.writing, stdout.reading, stderr.reading];
   try {
-    const { pid, signal, exit } = await attachCommand({ ...request, streams: theirs });
+    const { pid, signal, exit } = await attachCommand(kind, { ...request, streams: theirs });
     const [input, output, errors] = [
       new Socket({ fd: stdin.writing, readable: false, writable: true }),
       new Socket({ fd: stdout.reading, readable: true, writable: false }),
@@ -60,6 +61,7 @@ const withPipes = async (request: Omit<AttachRequest, 'type' | 'streams'>): Prom
 };
 
 const onTerminal = async (
+  kind: ServerKind,
   initPid: number,
   owner: number,
   size: { readonly width: number; readonly height: number },
@@ -67,7 +69,7 @@ const onTerminal = async (
 ): Promise<ExecSession> => {
   const { master, slave } = openTerminal(initPid, owner, size);
   try {
-    const { pid, signal, exit } = await attachCommand({ ...request, streams: [slave, slave, slave] });
+    const { pid, signal, exit } = await attachCommand(kind, { ...request, streams: [slave, slave, slave] });
     const { input, output } = terminalStreams(master);
     // The kernel hangs up on whoever has the terminal, but the command may not have taken it yet.
     input.once('close', (failed: boolean) => {
@@ -105,6 +107,7 @@ export const execInContainer = async (
   if (machine.idmap && toHostId(machine.idmap, 'gid', gid) === undefined) {
     throw badRequest(`Instance "${machine.name}" has no group id ${gid}`);
   }
+  const kind = serverKind(machine);
   const attached = {
     lxcPath: place.lxcPath,
     name: place.name,
@@ -113,9 +116,10 @@ export const execInContainer = async (
     gid,
     environment: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
     command,
+    ...(kind === 'native-only' ? { configFile: place.config } : {}),
   };
-  if (!terminal) return killOnAbort(await withPipes(attached), work);
+  if (!terminal) return killOnAbort(await withPipes(kind, attached), work);
   const terminalProgram = findProgram(initPid, command[0], environment.PATH);
-  const session = await onTerminal(initPid, owner, terminal, { ...attached, terminalProgram });
+  const session = await onTerminal(kind, initPid, owner, terminal, { ...attached, terminalProgram });
   return killOnAbort(session, work);
 };

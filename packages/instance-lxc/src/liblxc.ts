@@ -20,6 +20,8 @@ export interface AttachOptions {
   /** What to execute; a name without `/` is searched in PATH. */
   readonly program: string;
   readonly argv: readonly string[];
+  /** The container's configuration file, for what the monitor does not tell: whether filters are stacked. */
+  readonly configFile?: string;
 }
 
 /** Starts a command in a container and gives its pid, of which the caller is the parent. Runs on a thread of its own. */
@@ -78,10 +80,16 @@ export const loadLiblxc = (): Attach => {
     'int lxc_attach(lxc_container *, void *, lxc_attach_command *, lxc_attach_options *, _Out_ int *)',
   );
 
-  return (lxcPath, name, { cwd, uid, gid, environment, stdin, stdout, stderr, program, argv }) =>
+  const loadConfigType = koffi.proto('bool lxc_load_config(lxc_container *, const char *)');
+
+  return (lxcPath, name, { configFile, cwd, uid, gid, environment, stdin, stdout, stderr, program, argv }) =>
     new Promise((resolve, reject) => {
       const handle: unknown = open(name, lxcPath);
-      const { attach }: { attach: unknown } = koffi.decode(handle, container);
+      const { attach, load_config: loadConfig }: { attach: unknown; load_config: unknown } = koffi.decode(
+        handle,
+        container,
+      );
+      if (configFile !== undefined) koffi.decode(loadConfig, loadConfigType)(handle, configFile);
       const pid = [0];
       const options = {
         attach_flags: ATTACH_DEFAULT,

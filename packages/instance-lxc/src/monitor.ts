@@ -4,14 +4,15 @@
  * of liblxc 5.0 exchange: a header of 16 bytes (command or result, length of what follows, a value), native byte order.
  */
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
-import { openProcess, processStat } from '@lxd-ts/host';
+import { Socket } from 'node:net';
+import { isErrno, openProcess, processStat } from '@lxd-ts/host';
+import { connectUnix } from './syscalls.ts';
 
 const GET_CONSOLE = 0;
 const GET_INIT_PID = 4;
 const HEADER_SIZE = 16;
 /** Nobody listens: no such container runs. */
-const absent = new Set(['ECONNREFUSED', 'ENOENT']);
+const absent = ['ECONNREFUSED', 'ENOENT'];
 
 const header = (command: number): Buffer => {
   const message = Buffer.alloc(HEADER_SIZE);
@@ -33,17 +34,14 @@ export interface MonitorConnection {
   close(): void;
 }
 
-const open = (address: string): Promise<Socket | undefined> =>
-  new Promise((resolve, reject) => {
-    const socket = connect(address);
-    const fail = (error: NodeJS.ErrnoException) =>
-      error.code !== undefined && absent.has(error.code) ? resolve(undefined) : reject(error);
-    socket.once('error', fail);
-    socket.once('connect', () => {
-      socket.off('error', fail);
-      resolve(socket);
-    });
-  });
+const open = (address: string): Socket | undefined => {
+  try {
+    return new Socket({ fd: connectUnix(address), readable: true, writable: true });
+  } catch (error) {
+    if (isErrno(error, ...absent)) return undefined;
+    throw error;
+  }
+};
 
 /** Asks for the pid of init. @returns undefined when the monitor hangs up instead, as it does while it ends */
 const askInitPid = (socket: Socket): Promise<number | undefined> =>
@@ -62,40 +60,23 @@ const askInitPid = (socket: Socket): Promise<number | undefined> =>
   });
 
 /**
- * Asks until there is an answer or the monitor is gone, which `watching` tells. The monitor refuses a question that
- * arrives between its accept(2) and its request for credentials (SO_PASSCRED, unix(7)), since it then cannot see who asks.
- */
-const findInitPid = async (address: string, watching: Socket): Promise<number | undefined> => {
-  for (let tries = 0; tries < 10 && !watching.closed; tries++) {
-    const asking = await open(address);
-    if (!asking) return undefined;
-    // A reset connection is a monitor that died; 'close' follows and says so.
-    asking.on('error', () => asking.destroy());
-    const pid = await askInitPid(asking);
-    asking.destroy();
-    if (pid !== undefined) return pid;
-  }
-  return undefined;
-};
-
-/**
  * Connects to a container's monitor.
  *
  * @param address - the abstract address of its command socket
  * @returns undefined when no such container runs
  */
 export const connectMonitor = async (address: string): Promise<MonitorConnection | undefined> => {
-  // The monitor closes a connection once it has answered: the one that is watched never asks.
-  const watching = await open(address);
-  if (!watching) return undefined;
-  watching.on('error', () => watching.destroy());
-  // Data never comes, but only a flowing stream notices its end.
-  watching.resume();
-  const initPid = await findInitPid(address, watching);
+  const [asking, watching] = [open(address), open(address)];
+  // A reset connection is a monitor that died; 'close' follows and says so.
+  asking?.on('error', () => asking.destroy());
+  watching?.on('error', () => watching.destroy());
+  const initPid = asking && (await askInitPid(asking));
   const monitorPid = initPid === undefined ? undefined : processStat(initPid)?.parent;
   const monitor = monitorPid === undefined ? undefined : openProcess(monitorPid);
-  if (initPid === undefined || !monitor) {
-    watching.destroy();
+  // The monitor closes a connection once it has answered: the one that is watched never asks.
+  asking?.destroy();
+  if (!watching || initPid === undefined || !monitor) {
+    watching?.destroy();
     monitor?.[Symbol.dispose]();
     return undefined;
   }
@@ -105,6 +86,8 @@ export const connectMonitor = async (address: string): Promise<MonitorConnection
     // The monitor hangs up when its container has ended, a little before its own end.
     await process_.exited();
   })();
+  // Data never comes, but only a flowing stream notices its end.
+  watching.resume();
   watching.unref();
   return { initPid, gone, keepAlive: () => watching.ref(), close: () => watching.destroy() };
 };

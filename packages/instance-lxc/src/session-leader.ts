@@ -7,6 +7,8 @@
  * When that fails it exits like a shell: 127 when there is no such file, else 126.
  */
 
+import { elfProgram } from './elf.ts';
+
 interface Machine {
   /** e_machine of elf(5). */
   readonly id: number;
@@ -45,36 +47,13 @@ const machines: Readonly<Record<string, Machine>> = {
   },
 };
 
-const BASE = 0x400000n;
-const HEADERS = 64 + 56;
-
 /**
- * The program as an ELF file of one read-only, executable segment (elf(5)).
+ * The program as an ELF file.
  *
  * @param architecture - as Node names it
  * @returns undefined for an architecture it is not written for
  */
 export const sessionLeader = (architecture: string): Buffer | undefined => {
   const machine = machines[architecture];
-  if (!machine) return undefined;
-  const code = Buffer.from(machine.code.replaceAll(' ', ''), 'hex');
-  const file = Buffer.concat([Buffer.alloc(HEADERS), code]);
-  file.write('\x7fELF\x02\x01\x01', 0, 'latin1'); // 64 bits, little-endian, version 1
-  file.writeUInt16LE(2, 16); // e_type: ET_EXEC
-  file.writeUInt16LE(machine.id, 18);
-  file.writeUInt32LE(1, 20); // e_version
-  file.writeBigUInt64LE(BASE + BigInt(HEADERS), 24); // e_entry
-  file.writeBigUInt64LE(64n, 32); // e_phoff
-  file.writeUInt16LE(64, 52); // e_ehsize
-  file.writeUInt16LE(56, 54); // e_phentsize
-  file.writeUInt16LE(1, 56); // e_phnum
-  const segment = 64;
-  file.writeUInt32LE(1, segment); // p_type: PT_LOAD
-  file.writeUInt32LE(5, segment + 4); // p_flags: read, execute
-  file.writeBigUInt64LE(BASE, segment + 16); // p_vaddr
-  file.writeBigUInt64LE(BASE, segment + 24); // p_paddr
-  file.writeBigUInt64LE(BigInt(file.length), segment + 32); // p_filesz
-  file.writeBigUInt64LE(BigInt(file.length), segment + 40); // p_memsz
-  file.writeBigUInt64LE(0x1000n, segment + 48); // p_align
-  return file;
+  return machine && elfProgram(machine.id, Buffer.from(machine.code.replaceAll(' ', ''), 'hex'));
 };

@@ -9,7 +9,8 @@ import {
   UndoStack,
   type Work,
 } from '@lxd-ts/driver-kit';
-import { cpuset, isErrno, run } from '@lxd-ts/host';
+import { type Argv, cpuset, isErrno, run } from '@lxd-ts/host';
+import { runNativeOnly } from './attach-client.ts';
 import { cleanUp } from './cleanup.ts';
 import { containerSettings } from './config/container.ts';
 import { seccompProfile } from './config/seccomp.ts';
@@ -21,9 +22,11 @@ import { earlyLimits } from './limits.ts';
 import { connectMonitor, type MonitorConnection } from './monitor.ts';
 import { type Place, placeOf, toolOptions } from './place.ts';
 import { makeRootDirectories } from './root-directories.ts';
+import { serverKind } from './server-kind.ts';
 import { stageMounts, unstage } from './staging.ts';
 
 const LOG_LINES = 10;
+const START_TIMEOUT_MS = 60_000;
 
 /** The parts of liblxc that only repeat that something has failed. */
 const repeaters = new Set(['lxc_start', 'lxccontainer', 'sync']);
@@ -86,15 +89,29 @@ const writeConfiguration = async (
   ]);
 };
 
+const aborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+
+/** Runs lxc-start. @throws the signal's reason; what it has begun is left to `cleanUp` then */
+const runLxcStart = async (machine: Machine, place: Place, signal: AbortSignal): Promise<void> => {
+  const options = ['-f', place.config, '-o', place.log, '-l', 'warn', '-d'];
+  const argv: Argv = ['lxc-start', ...toolOptions(place), ...options];
+  if (serverKind(machine) === 'native-only') await Promise.race([runNativeOnly(argv), aborted(signal)]);
+  // The monitor keeps neither directory nor variables of the caller.
+  else await run(argv, { cwd: '/', stdout: 'ignore', debianPackage: 'lxc', signal });
+};
+
 const launch = async (machine: Machine, place: Place, { signal }: Work): Promise<MonitorConnection> => {
+  // liblxc waits for ever for a container whose own filter stops it half way.
+  const timeout = AbortSignal.timeout(START_TIMEOUT_MS);
   try {
-    await run(
-      ['lxc-start', ...toolOptions(place), '-f', place.config, '-o', place.log, '-l', 'warn', '-d'],
-      // The monitor keeps neither directory nor variables of the caller.
-      { cwd: '/', stdout: 'ignore', debianPackage: 'lxc', ...(signal ? { signal } : {}) },
-    );
+    await runLxcStart(machine, place, AbortSignal.any([timeout, ...(signal ? [signal] : [])]));
   } catch (error) {
     signal?.throwIfAborted();
+    if (timeout.aborted)
+      throw internal(`Instance "${machine.name}" did not start within ${START_TIMEOUT_MS / 1000} seconds`);
     const log = await logTail(place);
     throw internal(`Instance "${machine.name}" failed to start: ${log === '' ? messageOf(error) : log}`, {
       cause: error,

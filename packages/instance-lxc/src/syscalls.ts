@@ -75,8 +75,15 @@ const connect = bind<[fd: number, address: Uint8Array, length: number]>(
   'int connect(int fd, const void *address, unsigned int length)',
 );
 
+const setsockopt = bind<[fd: number, level: number, name: number, value: Uint8Array, length: number]>(
+  'int setsockopt(int fd, int level, int name, const void *value, unsigned int length)',
+);
+const SOL_SOCKET = 1;
+const SO_PASSCRED = 16;
+
 /**
- * Connects to an abstract Unix address (its NUL included).
+ * Connects to an abstract Unix address (its NUL included). Messages tell the other side who sends them, from the first one on:
+ * it may not have asked for that yet (SO_PASSCRED in unix(7)).
  *
  * @returns a blocking socket
  * @throws errno-coded error: ECONNREFUSED when nobody listens, EAGAIN when too many wait
@@ -88,6 +95,9 @@ export const connectUnix = (address: string): number => {
   path.copy(name, 2);
   const fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   try {
+    const on = Buffer.alloc(4);
+    on.writeInt32LE(1);
+    setsockopt(fd, SOL_SOCKET, SO_PASSCRED, on, on.length);
     connect(fd, name, name.length);
     fcntl(fd, F_SETFL, 0);
     return fd;
@@ -110,6 +120,19 @@ koffi.struct('msghdr', {
 const recvmsg = libc.func('long recvmsg(int fd, _Inout_ msghdr *message, int flags)');
 const MSG_CMSG_CLOEXEC = 0x40000000;
 const SCM_RIGHTS = 1;
+
+/** Looks through control messages: length (64 bits), level, type (32 bits each), data, padded to 64 bits (cmsg(3)). */
+const descriptorIn = (control: Buffer): number | undefined => {
+  let at = 0;
+  while (at + 16 < control.length) {
+    const length = Number(control.readBigUInt64LE(at));
+    if (length < 16) return undefined;
+    const isRights = control.readInt32LE(at + 8) === SOL_SOCKET && control.readInt32LE(at + 12) === SCM_RIGHTS;
+    if (isRights && length >= 20) return control.readInt32LE(at + 16);
+    at += Math.ceil(length / 8) * 8;
+  }
+  return undefined;
+};
 
 /**
  * Receives a message with a file descriptor from a blocking Unix socket (unix(7)), on a thread of its own.
@@ -134,9 +157,7 @@ export const receiveDescriptor = async (socket: number): Promise<number | undefi
       else resolve();
     });
   });
-  // struct cmsghdr: length (64 bits), level, type (32 bits each), then the descriptor.
-  const hasDescriptor = control.readInt32LE(8) === 1 && control.readInt32LE(12) === SCM_RIGHTS;
-  return hasDescriptor && control.readBigUInt64LE(0) >= 20n ? control.readInt32LE(16) : undefined;
+  return descriptorIn(control);
 };
 
 const CLONE_FS = 0x200;
@@ -188,4 +209,16 @@ export const setCapabilities = (data: Uint8Array): void => {
 export const setFsIds = (uid: number, gid: number): void => {
   setfsgid(gid);
   setfsuid(uid);
+};
+
+koffi.struct('sock_fprog', { length: 'uint16_t', filter: 'void *' });
+const PR_SET_SECCOMP = 22;
+const SECCOMP_MODE_FILTER = 2;
+const prctl = bind<[option: number, mode: number, program: { length: number; filter: Uint8Array }]>(
+  'int prctl(int option, unsigned long mode, sock_fprog *program)',
+);
+
+/** Filters the system calls of the calling thread and of what it starts, seccomp(2). */
+export const installSeccompFilter = (filter: Uint8Array, length: number): void => {
+  prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, { length, filter });
 };

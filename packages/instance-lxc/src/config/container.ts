@@ -5,6 +5,7 @@ import type { HostFacts } from '../host-facts.ts';
 import type { Place } from '../place.ts';
 import { attachedMount, attachedNode, standardMounts } from './mounts.ts';
 import { networkSettings } from './network.ts';
+import { deniesCompat } from './seccomp.ts';
 import { family, type Setting } from './settings.ts';
 
 /** liblxc's names of architectures that run as a personality of the host's (personality(2)). */
@@ -51,11 +52,15 @@ const identity = (machine: Machine): Setting[] => {
   ];
 };
 
-const security = (config: Config, place: Place, host: HostFacts, seccomp: boolean): Setting[] => [
-  ...(seccomp ? [['lxc.seccomp.profile', place.seccomp] satisfies Setting] : []),
-  ...(seccomp && isTrue(config['security.nesting']) ? [['lxc.seccomp.allow_nesting', '1'] satisfies Setting] : []),
-  ...(host.apparmor ? apparmor(config) : [['lxc.apparmor.profile', 'unconfined'] satisfies Setting]),
-];
+const security = (config: Config, place: Place, host: HostFacts, seccomp: boolean): Setting[] => {
+  // Otherwise liblxc leaves its profile out where a filter is in force already.
+  const stack = seccomp && (isTrue(config['security.nesting']) || deniesCompat(config));
+  return [
+    ...(seccomp ? [['lxc.seccomp.profile', place.seccomp] satisfies Setting] : []),
+    ...(stack ? [['lxc.seccomp.allow_nesting', '1'] satisfies Setting] : []),
+    ...(host.apparmor ? apparmor(config) : [['lxc.apparmor.profile', 'unconfined'] satisfies Setting]),
+  ];
+};
 
 /** liblxc writes and loads the profile. */
 const apparmor = (config: Config): Setting[] => [

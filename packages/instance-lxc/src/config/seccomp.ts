@@ -44,6 +44,10 @@ export const refuseInterception = (config: Config): void => {
   if (key) throw badRequest(`"${key}" cannot be set: this server does not intercept system calls`);
 };
 
+/** Whether the 32-bit interfaces are to be denied; other architectures have none. */
+export const deniesCompat = (config: Config): boolean =>
+  process.arch === 'x64' && isTrue(either(config, 'deny_compat', 'blacklist_compat'));
+
 /**
  * The profile for a configuration.
  *
