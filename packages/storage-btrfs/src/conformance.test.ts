@@ -6,6 +6,12 @@ const MiB = 1024 ** 2;
 
 storageConformance({
   driver: btrfs,
+  importFrom: {
+    specifier: '@lxd-ts/storage-btrfs',
+    name: 'btrfs',
+    directory: import.meta.dirname,
+    nodeOptions: ['--conditions=lxd-ts-source'],
+  },
   pools: [
     {
       title: '[05.13 05.19 05.21 05.25] in a loop file',

@@ -5,6 +5,12 @@ import { dir } from '@lxd-ts/storage-dir';
 
 storageConformance({
   driver: dir,
+  importFrom: {
+    specifier: '@lxd-ts/storage-dir',
+    name: 'dir',
+    directory: import.meta.dirname,
+    nodeOptions: ['--conditions=lxd-ts-source'],
+  },
   pools: [
     { title: '[05.14 05.15 05.25] without a source, in the default location', quotas: false },
     {

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { CommandError, run } from '@lxd-ts/host';
 import type { Work } from '../work.ts';
+import { dieWithUs } from './die-with-us.ts';
 
 export interface TreeCopyOptions extends Work {
   /**
@@ -44,6 +45,7 @@ const rsync = async (source: string, target: string, options: TreeCopyOptions): 
   try {
     await run(
       [
+        ...dieWithUs,
         'rsync',
         '--archive',
         '--hard-links',
@@ -93,6 +95,7 @@ export const copyTree = async (source: string, target: string, options: TreeCopy
   try {
     await run(
       [
+        ...dieWithUs,
         'cp',
         '--recursive',
         '--no-dereference',

@@ -3,6 +3,7 @@ import { run } from '@lxd-ts/host';
 import { badRequest } from '../errors.ts';
 import type { Work } from '../work.ts';
 import type { ContentType } from './contract.ts';
+import { dieWithUs } from './die-with-us.ts';
 
 /** The size of a block volume for which none is set. */
 export const defaultDiskSize: number = 10 * 1024 ** 3;
@@ -32,7 +33,7 @@ export const copyRawDisk = async (source: string, target: string, work: Work = {
   const options = work.signal ? { signal: work.signal } : {};
   const isDevice = (await stat(target).catch(() => undefined))?.isBlockDevice() ?? false;
   if (isDevice) {
-    await run(['dd', `if=${source}`, `of=${target}`, 'bs=4M', 'conv=nocreat,fsync', 'status=progress'], {
+    await run([...dieWithUs, 'dd', `if=${source}`, `of=${target}`, 'bs=4M', 'conv=nocreat,fsync', 'status=progress'], {
       ...options,
       onStderr: (line) => {
         const bytes = /^([0-9]+) bytes/.exec(line)?.[1];
@@ -41,6 +42,6 @@ export const copyRawDisk = async (source: string, target: string, work: Work = {
     });
   } else {
     // A file already as long would keep its tail: cp empties it first.
-    await run(['cp', '--sparse=always', '--reflink=auto', source, target], options);
+    await run([...dieWithUs, 'cp', '--sparse=always', '--reflink=auto', source, target], options);
   }
 };

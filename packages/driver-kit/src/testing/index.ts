@@ -23,4 +23,4 @@ export {
   type TestNetwork,
   testNetwork,
 } from './network.ts';
-export { type PoolForm, type StorageConformanceOptions, storageConformance } from './storage.ts';
+export { type ImportFrom, type PoolForm, type StorageConformanceOptions, storageConformance } from './storage.ts';

@@ -14,6 +14,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PoolSpec, StoragePool } from '../storage/contract.ts';
 import { type TestContext, testContext } from './context.ts';
 import { copyTests } from './storage/copies.ts';
+import { crashTests } from './storage/crashes.ts';
 import { diskTests } from './storage/disks.ts';
 import { discard, fileFill, inSnapshot, listed, mounted, readIn } from './storage/helpers.ts';
 import { limitTests } from './storage/limits.ts';
@@ -23,7 +24,7 @@ import { newVolume, type PoolForm, type StorageConformanceOptions, specIn } from
 import { transferTests } from './storage/transfer.ts';
 import { volumeTests } from './storage/volumes.ts';
 
-export type { PoolForm, StorageConformanceOptions } from './storage/suite.ts';
+export type { ImportFrom, PoolForm, StorageConformanceOptions } from './storage/suite.ts';
 
 /** Makes a pool of a form; it is deleted with the context, unless a test has done so. */
 const makePool = async (
@@ -64,6 +65,8 @@ const describeForm = (options: StorageConformanceOptions, form: PoolForm): void 
       pool: () => ready().pool,
       spec: () => ready().spec,
       newVolume,
+      // The first form stands for all: what is half done looks alike in them.
+      importFrom: form === options.pools[0] ? options.importFrom : undefined,
       quotas: form.quotas ?? driver.features.quotas === 'yes',
       reopen: async () => {
         const { spec, pool } = ready();
@@ -78,6 +81,7 @@ const describeForm = (options: StorageConformanceOptions, form: PoolForm): void 
     describe('disks', () => diskTests(suite));
     describe('limits', () => limitTests(suite));
     describe('transfer', () => transferTests(suite));
+    describe('crashes', () => crashTests(suite));
 
     it('at the end no volume is left, and deleting the pool leaves nothing on the host', async () => {
       const { spec, pool } = ready();

@@ -7,6 +7,12 @@ const MiB = 1024 ** 2;
 
 storageConformance({
   driver: overlay,
+  importFrom: {
+    specifier: new URL('driver.ts', import.meta.url).href,
+    name: 'overlay',
+    directory: import.meta.dirname,
+    nodeOptions: ['--conditions=lxd-ts-source'],
+  },
   pools: [
     { title: 'in the default location, on ext4', home: ({ fileSystem }) => fileSystem('ext4', 200 * MiB) },
     {

@@ -19,8 +19,22 @@ export interface PoolForm {
   readonly skip?: string | undefined;
 }
 
+/** How another process gets at the driver, to be killed in the middle of its work. */
+export interface ImportFrom {
+  /** What to import: a package's name, or the URL of a file. */
+  readonly specifier: string;
+  /** The name under which it exports the driver. */
+  readonly name: string;
+  /** The directory from which a package's name is resolved: `import.meta.dirname`. */
+  readonly directory: string;
+  /** Options of node that the import needs. */
+  readonly nodeOptions?: readonly string[];
+}
+
 export interface StorageConformanceOptions {
   readonly driver: StorageDriver;
+  /** Without it nothing is killed. */
+  readonly importFrom?: ImportFrom;
   readonly pools: readonly [PoolForm, ...PoolForm[]];
   /** A pool of at most a few hundred MiB, to run out of space in. */
   readonly tiny?: PoolForm & {
@@ -42,6 +56,7 @@ export interface Suite {
   /** Closes the pool and opens it again. */
   readonly reopen: () => Promise<void>;
   readonly quotas: boolean;
+  readonly importFrom?: ImportFrom | undefined;
 }
 
 /** A specification of a pool below a directory, as the daemon lays it out. */
