@@ -115,7 +115,14 @@ export const fileRoutes = (
           'Content-Length': file.size,
           'Last-Modified': info.modified.toUTCString(),
         });
-        await pipeline(file.stream, response);
+        let sent = 0;
+        file.stream.on('data', (chunk: Buffer) => {
+          sent += chunk.length;
+        });
+        await pipeline(file.stream, response, { end: false });
+        // A file that shrank meanwhile cannot keep what its length has promised: the client must see that it broke off.
+        if (sent < file.size) response.destroy();
+        else response.end();
       });
     } finally {
       if (!handedOver) await files[Symbol.asyncDispose]();

@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { badRequest, conflict, forbidden, isKind, notFound } from '@lxd-ts/driver-kit';
 import {
@@ -128,6 +128,14 @@ export const openFiles = (path: string, idmap: IdMap | undefined, release: () =>
     }
   };
 
+  const removeIfThere = (path: string): void => {
+    try {
+      root.unlink(path);
+    } catch (error) {
+      if (!isErrno(error)) throw error;
+    }
+  };
+
   /** Sets what was asked for on a file that was there before. */
   const adopt = (path: string, { uid, gid, mode }: FileOwner): void => {
     if (uid !== undefined || gid !== undefined) {
@@ -149,7 +157,11 @@ export const openFiles = (path: string, idmap: IdMap | undefined, release: () =>
         const handle = await root.open(path, 'read');
         const { size } = await handle.stat();
         return {
-          stream: handle.createReadStream({ autoClose: false, highWaterMark: 1024 * 1024 }),
+          // No more than the size told, though the file may grow meanwhile.
+          stream:
+            size === 0
+              ? Readable.from([])
+              : handle.createReadStream({ start: 0, end: size - 1, autoClose: false, highWaterMark: 1024 * 1024 }),
           size,
           [Symbol.asyncDispose]: () => handle.close(),
         };
@@ -159,12 +171,14 @@ export const openFiles = (path: string, idmap: IdMap | undefined, release: () =>
     },
 
     async write(path, content, owner, append) {
+      const existed = explained(path, () => root.exists(path));
       try {
-        const existed = root.exists(path);
         const handle = await root.create(path, { ...withMode(owner, 0o644), append });
         await pipeline(content, handle.createWriteStream({ highWaterMark: 1024 * 1024 }));
         if (existed) adopt(path, owner);
       } catch (error) {
+        // A new file that could not be written whole is not left half there.
+        if (!existed) removeIfThere(path);
         throw isKind(error) ? error : explain(error, path);
       }
     },
