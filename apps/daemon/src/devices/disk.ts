@@ -13,7 +13,8 @@ import {
   type MountedVolume,
   notFound,
 } from '@lxd-ts/driver-kit';
-import { isErrno } from '@lxd-ts/host';
+import { isErrno, run, supportsIdmappedMounts } from '@lxd-ts/host';
+import { applyDiskLimits, hasLimits } from './disk-limits.ts';
 import { diskKeys } from './keys/disk.ts';
 
 const propagations = [
@@ -49,6 +50,22 @@ const sourceKind = async (source: string): Promise<'directory' | 'file' | 'block
   }
 };
 
+/** The type of the file system a block device carries (blkid(8)). @throws LxdError bad-request when it carries none */
+const fileSystemOn = async (source: string): Promise<string> => {
+  const { stdout } = await run(['blkid', '-p', '-s', 'TYPE', '-o', 'value', source], {
+    debianPackage: 'util-linux',
+  }).catch((error: unknown) => {
+    throw badRequest(`The block device "${source}" carries no file system`, { cause: error });
+  });
+  return stdout.trim();
+};
+
+/** @throws LxdError bad-request when ids cannot be shifted here */
+const checkShift = async ({ instance }: DeviceContext, path: string): Promise<void> => {
+  if (instance.idmap && !(await supportsIdmappedMounts(path)))
+    throw badRequest('Required idmapping abilities not available');
+};
+
 const mountOf = (device: Device, source: string, shift: boolean, fileSystem: string | undefined): MountAttachment => {
   const { config } = device;
   return {
@@ -71,7 +88,9 @@ const attach = async (device: Device, context: DeviceContext): Promise<readonly 
   if (config['pool']) {
     const volume = await context.volume(config['pool'], source);
     mountedVolumes.set(keyOf(device, context), volume);
-    return [mountOf(device, volume.path, isTrue(config['shift']) || volume.shifted, undefined)];
+    const shift = isTrue(config['shift']) || volume.shifted;
+    if (shift) await checkShift(context, volume.path);
+    return [mountOf(device, volume.path, shift, undefined)];
   }
   const kind = await sourceKind(source);
   if (kind === undefined) {
@@ -81,13 +100,27 @@ const attach = async (device: Device, context: DeviceContext): Promise<readonly 
       );
       return [];
     }
-    throw notFound(`Missing source "${source}" for disk "${device.name}"`);
+    throw notFound(`Missing source path "${source}" for disk "${device.name}"`);
   }
-  // A block device is mounted with whatever file system it carries.
-  return [mountOf(device, source, isTrue(config['shift']), kind === 'block' ? 'auto' : undefined)];
+  const shift = isTrue(config['shift']);
+  if (kind === 'block') return [mountOf(device, source, shift, await fileSystemOn(source))];
+  if (shift) await checkShift(context, source);
+  return [mountOf(device, source, shift, undefined)];
 };
 
 const isRootDisk = (config: Config): boolean => config['path'] === '/';
+
+/** Where a container's kernel file systems are: a mount there would hide them. */
+const kernelPath = /^\/(?:proc|sys)(?:\/|$)|^\/dev$/;
+
+/** Puts the limits of the instance's disks in force, this device being as told; undefined: it is gone. */
+const limit = (context: DeviceContext, name: string, config: Config | undefined): void => {
+  if (context.instance.type !== 'container') return;
+  const others = Object.entries(context.instance.devices).filter(
+    ([other, { type }]) => other !== name && type === 'disk',
+  );
+  applyDiskLimits(context, new Map(config ? [...others, [name, config]] : others));
+};
 
 /** Disks: the root disk, custom volumes, and paths and block devices of the host (spec 03 §27). */
 export const disk = defineDeviceDriver({
@@ -99,24 +132,40 @@ export const disk = defineDeviceDriver({
   validate({ config }, type) {
     const { path, source, pool } = config;
     if (isRootDisk(config)) {
-      if (source) throw badRequest('The root disk (path=/) takes no "source"');
-      if (!pool) throw badRequest('The root disk (path=/) needs a "pool"');
+      if (source) throw badRequest('Root disk entry may not have a "source" property set');
+      if (!pool) throw badRequest('Root disk entry must have a "pool" property set');
       return;
     }
-    if (!source) throw badRequest('A disk needs a "source": a path on the host, or a volume together with "pool"');
-    if (config['size']) throw badRequest('"size" is for the root disk only');
-    if (type === 'container' && !path) throw badRequest('A disk of a container needs a "path"');
+    if (!source) throw badRequest('Disk entry is missing the required "source" or "path" property');
+    if (config['size']) throw badRequest('Only the root disk may have a size quota');
+    if (type === 'container' && !path) throw badRequest('Disk entry is missing the required "path" property');
+    if (pool && isAbsolute(source)) throw badRequest('Storage volumes cannot be specified as absolute paths');
+    if (type === 'container' && kernelPath.test(normalize(path ?? '')))
+      throw badRequest(`A disk cannot be mounted at "${path}": the kernel's own file systems are there`);
     if (path && !isAbsolute(path)) throw badRequest('"path" must be absolute');
-    if (!pool && !isAbsolute(source))
-      throw badRequest('"source" must be an absolute path on the host, or a volume together with "pool"');
+    if (!pool && !isAbsolute(source)) throw badRequest('Source path must be absolute for local sources');
     if (pool && isTrue(config['recursive'])) throw badRequest('"recursive" cannot be used with a volume');
     if (isTrue(config['recursive']) && isTrue(config['readonly']))
-      throw badRequest('"recursive" cannot be used together with "readonly"');
+      throw badRequest("Recursive read-only bind-mounts aren't currently supported by the kernel");
   },
 
   async start(device, context) {
-    if (isRootDisk(device.config)) return { attachments: [] };
-    return { attachments: await attach(device, context) };
+    const attachments = isRootDisk(device.config) ? [] : await attach(device, context);
+    if (!hasLimits(device.config)) return { attachments };
+    const afterStart = async (pid: number): Promise<void> =>
+      limit({ ...context, instance: { ...context.instance, pid } }, device.name, device.config);
+    return { attachments, afterStart };
+  },
+
+  async update(device, _before, context) {
+    limit(context, device.name, device.config);
+  },
+
+  async recover(device, context) {
+    const { config } = device;
+    // Mounted already: taken up so that it is given back when the device stops.
+    if (config['pool'] && !isRootDisk(config))
+      mountedVolumes.set(keyOf(device, context), await context.volume(config['pool'], config['source'] ?? ''));
   },
 
   async stop(device, context) {
@@ -124,6 +173,7 @@ export const disk = defineDeviceDriver({
     const volume = mountedVolumes.get(key);
     mountedVolumes.delete(key);
     await volume?.[Symbol.asyncDispose]();
+    if (context.instance.pid !== undefined && hasLimits(device.config)) limit(context, device.name, undefined);
     return undefined;
   },
 });

@@ -1,0 +1,133 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { mountInfo } from '@lxd-ts/host';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createContainer, importBusybox, type TestContainer } from '../testing/containers.ts';
+import { startTestDaemon, type TestDaemon } from '../testing/daemon.ts';
+
+let daemon: TestDaemon;
+let c: TestContainer;
+let share: string;
+
+beforeAll(async () => {
+  daemon = await startTestDaemon();
+  await importBusybox(daemon);
+  share = join(daemon.scratch, 'share');
+  mkdirSync(share);
+  writeFileSync(join(share, 'file'), 'shared');
+  c = await createContainer(daemon, 'disk-1');
+  await c.start();
+});
+afterAll(() => daemon[Symbol.asyncDispose]());
+
+const disk = (config: Record<string, string>) => ({ type: 'disk', ...config });
+
+test.each([
+  [{ path: '/a' }, 'Disk entry is missing the required "source" or "path" property'],
+  [{ source: '/tmp', path: '/' }, 'Root disk entry may not have a "source" property set'],
+  [{ source: 'rel', path: '/a' }, 'Source path must be absolute for local sources'],
+  [{ source: '/tmp', path: '/a', pool: 'default' }, 'Storage volumes cannot be specified as absolute paths'],
+  [{ source: '/tmp', path: '/a', size: '10MB' }, 'Only the root disk may have a size quota'],
+  [{ source: '/tmp', path: '/proc/x' }, 'A disk cannot be mounted at "/proc/x"'],
+  [{ source: '/tmp', path: '/a/../sys' }, 'A disk cannot be mounted at "/a/../sys"'],
+])('the disk %j is refused: %s', async (config, message) => {
+  await expect(c.patch({ bad: disk(config) })).rejects.toThrow(
+    `Invalid devices: Device validation failed for "bad": ${message}`,
+  );
+});
+
+test('[03.294 03.308] host paths are mounted, a missing source is an error unless it is not required, and one failing device undoes all', async () => {
+  await c.patch({ share: disk({ source: share, path: '/mnt/share' }) });
+  expect(readFileSync(await c.path('/mnt/share/file'), 'utf8')).toBe('shared');
+  await expect(c.patch({ twin: disk({ source: share, path: '/mnt/share/' }) })).rejects.toThrow(
+    'More than one disk device uses the same path "/mnt/share',
+  );
+  const before = (await c.get()).devices;
+  await expect(
+    c.put({
+      aaa: disk({ source: share, path: '/mnt/aaa' }),
+      share: disk({ source: share, path: '/mnt/elsewhere' }),
+      zzz: disk({ source: '/nonexistent', path: '/mnt/zzz' }),
+    }),
+  ).rejects.toThrow('Missing source path "/nonexistent" for disk "zzz"');
+  expect((await c.get()).devices).toEqual(before);
+  expect(readFileSync(await c.path('/mnt/share/file'), 'utf8')).toBe('shared');
+  expect(existsSync(await c.path('/mnt/aaa/file'))).toBe(false);
+  expect(existsSync(await c.path('/mnt/elsewhere/file'))).toBe(false);
+  await c.patch({ zzz: disk({ source: '/nonexistent', path: '/mnt/zzz', required: 'false' }) });
+  await c.put({});
+  expect(existsSync(await c.path('/mnt/share/file'))).toBe(false);
+});
+
+test('[03.215 03.216] a device of a profile is overridden, hidden by "none", and back when that is removed', async () => {
+  const devices = { root: disk({ path: '/', pool: 'default' }), extra: disk({ source: share, path: '/mnt/extra' }) };
+  await daemon.run('PUT', '/1.0/profiles/default', { devices });
+  const file = await c.path('/mnt/extra/file');
+  expect(existsSync(file)).toBe(true);
+  await c.put({ extra: { type: 'none' } });
+  expect(existsSync(file)).toBe(false);
+  await c.put({ extra: disk({ source: share, path: '/mnt/other' }) });
+  expect(existsSync(await c.path('/mnt/other/file'))).toBe(true);
+  await c.put({});
+  expect(existsSync(file)).toBe(true);
+  await daemon.run('PUT', '/1.0/profiles/default', { devices: { root: devices.root } });
+  expect(existsSync(file)).toBe(false);
+});
+
+test('[03.297] a volume mounted for a device is given back when the device goes, also after a daemon restart', async () => {
+  await daemon.run('POST', '/1.0/storage-pools', { name: 'vols', driver: 'btrfs', config: { size: '256MiB' } });
+  await daemon.run('POST', '/1.0/storage-pools/vols/volumes/custom', { name: 'v1' });
+  await c.patch({ v1: disk({ source: 'v1', pool: 'vols', path: '/mnt/v1' }) });
+  expect(statSync(await c.path('/mnt/v1')).isDirectory()).toBe(true);
+  const mounts = (): string[] =>
+    mountInfo().flatMap(({ target }) => (target.includes('custom/default_v1') ? [target] : []));
+  const inUse = mounts();
+  await daemon.restart();
+  expect(mounts()).toEqual(inUse);
+  await c.put({});
+  expect(mounts()).toEqual([]);
+  await daemon.run('DELETE', '/1.0/storage-pools/vols/volumes/custom/v1');
+  await daemon.run('DELETE', '/1.0/storage-pools/vols');
+});
+
+test('[03.311] shifting ids where the file system cannot is an error', async () => {
+  await c.patch({ ok: disk({ source: share, path: '/mnt/ok', shift: 'true' }) });
+  const owner = statSync(await c.path('/mnt/ok/file')).uid;
+  expect(owner).toBe(statSync(await c.path('/')).uid);
+  await expect(c.patch({ no: disk({ source: '/sys/kernel', path: '/mnt/no', shift: 'true' }) })).rejects.toThrow(
+    'Failed to start device "no": Required idmapping abilities not available',
+  );
+  await c.put({});
+});
+
+test('[03.316 03.317] I/O limits throttle the whole disks below, averaged over devices, and go with them', async () => {
+  const image = join(daemon.scratch, 'limit.img');
+  execFileSync('truncate', ['-s', '64M', image]);
+  execFileSync('mkfs.ext4', ['-q', image]);
+  const loop = execFileSync('losetup', ['-f', '--show', image], { encoding: 'utf8' }).trim();
+  try {
+    const number = execFileSync('lsblk', ['-ndo', 'MAJ:MIN', loop], { encoding: 'utf8' }).trim();
+    const cgroup = execFileSync('grep', [':blkio:', `/proc/${await c.pid()}/cgroup`], { encoding: 'utf8' });
+    const folder = join('/sys/fs/cgroup/blkio', /lxc\.payload[^/\n]*/.exec(cgroup)?.[0] ?? '');
+    const limit = (what: string): string => readFileSync(join(folder, `blkio.throttle.${what}_device`), 'utf8').trim();
+    const ext4 = (path: string, limits: Record<string, string>) => disk({ source: loop, path, ...limits });
+    await c.patch({ one: ext4('/mnt/one', { 'limits.read': '10MB', 'limits.write': '100iops' }) });
+    expect(limit('read_bps')).toBe(`${number} 10000000`);
+    expect(limit('write_iops')).toBe(`${number} 100`);
+    await c.patch({ one: ext4('/mnt/one', { 'limits.max': '20MB' }) });
+    expect(limit('read_bps')).toBe(`${number} 20000000`);
+    expect(limit('write_bps')).toBe(`${number} 20000000`);
+    expect(limit('write_iops')).toBe('');
+    await c.patch({ two: ext4('/mnt/two', { 'limits.read': '40MB' }) });
+    expect(limit('read_bps')).toBe(`${number} 30000000`);
+    await c.put({ two: ext4('/mnt/two', { 'limits.read': '40MB' }) });
+    expect(limit('read_bps')).toBe(`${number} 40000000`);
+    expect(limit('write_bps')).toBe('');
+    await c.put({});
+    expect(limit('read_bps')).toBe('');
+  } finally {
+    await c.put({});
+    execFileSync('losetup', ['-d', loop]);
+  }
+});
