@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { mountInfo } from '@lxd-ts/host';
+import type { DeviceContext } from '@lxd-ts/driver-kit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createContainer, importBusybox, type TestContainer } from '../testing/containers.ts';
 import { startTestDaemon, type TestDaemon } from '../testing/daemon.ts';
+import { disk as diskDriver } from './disk.ts';
 
 let daemon: TestDaemon;
 let c: TestContainer;
@@ -75,20 +76,36 @@ test('[03.215 03.216] a device of a profile is overridden, hidden by "none", and
   expect(existsSync(file)).toBe(false);
 });
 
-test('[03.297] a volume mounted for a device is given back when the device goes, also after a daemon restart', async () => {
-  await daemon.run('POST', '/1.0/storage-pools', { name: 'vols', driver: 'btrfs', config: { size: '256MiB' } });
-  await daemon.run('POST', '/1.0/storage-pools/vols/volumes/custom', { name: 'v1' });
-  await c.patch({ v1: disk({ source: 'v1', pool: 'vols', path: '/mnt/v1' }) });
-  expect(statSync(await c.path('/mnt/v1')).isDirectory()).toBe(true);
-  const mounts = (): string[] =>
-    mountInfo().flatMap(({ target }) => (target.includes('custom/default_v1') ? [target] : []));
-  const inUse = mounts();
+test('[03.297] a volume is shown to the instance, whose owner can write to it', async () => {
+  await daemon.run('POST', '/1.0/storage-pools/default/volumes/custom', { name: 'v1' });
+  await c.patch({ v1: disk({ source: 'v1', pool: 'default', path: '/mnt/v1' }) });
+  expect(statSync(await c.path('/mnt/v1')).uid).toBe(statSync(await c.path('/')).uid);
   await daemon.restart();
-  expect(mounts()).toEqual(inUse);
   await c.put({});
-  expect(mounts()).toEqual([]);
-  await daemon.run('DELETE', '/1.0/storage-pools/vols/volumes/custom/v1');
-  await daemon.run('DELETE', '/1.0/storage-pools/vols');
+  await daemon.run('DELETE', '/1.0/storage-pools/default/volumes/custom/v1');
+});
+
+test.each([1234, undefined])('a volume mounted before a daemon restart is given back (init %s)', async (pid) => {
+  let given = 0;
+  const device = { name: 'v', config: disk({ source: 'v', pool: 'p', path: '/v' }) };
+  const refuse = (): never => expect.unreachable();
+  const context: DeviceContext = {
+    instance: { name: 'i', project: 'p', type: 'container', config: {}, devices: {}, ...(pid ? { pid } : {}) },
+    directory: daemon.scratch,
+    logs: daemon.scratch,
+    volatile: {},
+    server: {},
+    network: refuse,
+    reserve: refuse,
+    hotplug: refuse,
+    warn: refuse,
+    volume: async () => ({ path: share, shifted: false, [Symbol.asyncDispose]: async () => void given++ }),
+  };
+  await diskDriver.recover?.(device, context);
+  await diskDriver.stop(device, context);
+  expect(given).toBe(1);
+  await diskDriver.stop(device, context);
+  expect(given).toBe(1);
 });
 
 test('[03.311] shifting ids where the file system cannot is an error', async () => {

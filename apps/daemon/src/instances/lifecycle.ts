@@ -360,20 +360,19 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
         instances.map(async (instance) => {
           try {
             const driver = drivers.instance(instance.type);
-            const machine = await machineOf(
-              instance,
-              join(directories.root, 'containers', handleOf(instance)),
-              undefined,
-            );
+            // The map it runs with, which its configuration may no longer say.
+            const current = parseIdMapJson(instance.config['volatile.idmap.current'] ?? '[]');
+            const idmap = current.length > 0 ? current : undefined;
+            const path = join(directories.root, 'containers', handleOf(instance));
+            const machine = await machineOf(instance, path, idmap);
             const running = await driver.find(machine);
             if (running) {
-              const current = parseIdMapJson(instance.config['volatile.idmap.current'] ?? '[]');
               const run = watch(
                 instance,
                 running,
                 await parts.mount(instance),
                 await loadAttachments(machine.devices),
-                current.length > 0 ? current : undefined,
+                idmap,
               );
               if (instance.config[frozenKey]) await thaw(instance, run);
               run.frozen = (await running.status()) === 'frozen';
