@@ -96,6 +96,13 @@ const volatileOf = (config: Config, device: string): Config => {
   );
 };
 
+/** Who has a reservation. */
+const ownerOf = (instance: Instance, device: Device) => ({
+  instance: instance.name,
+  project: instance.project,
+  device: device.name,
+});
+
 /** The first free `ethN`. */
 const freeNicName = (taken: ReadonlySet<string>): string => {
   for (let n = 0; ; n++) if (!taken.has(`eth${n}`)) return `eth${n}`;
@@ -144,11 +151,7 @@ export const createDeviceManager = (
     server: surroundings.serverConfig(),
     network: (name) => surroundings.network(instance.project, name),
     reserve: (network, reservation) =>
-      surroundings.reserve(instance.project, network, reservation, {
-        instance: instance.name,
-        project: instance.project,
-        device: device.name,
-      }),
+      surroundings.reserve(instance.project, network, reservation, ownerOf(instance, device)),
     volume: (pool, name) => surroundings.volume(instance.project, pool, name),
     hotplug: (wanted) => surroundings.hotplug(instance, device.name, wanted),
     warn: (message) => log.warn({ instance: instance.name, project: instance.project, device: device.name }, message),
@@ -309,7 +312,14 @@ export const createDeviceManager = (
       );
     },
 
-    stopOne: stop,
+    async stopOne(instance, device, pid) {
+      const changes = await stop(instance, device, pid);
+      const network = device.config['network'] || device.config['parent'];
+      // Another NIC may take over its address in the same change. Stopped with the instance, a NIC keeps it.
+      if (device.config['type'] === 'nic' && network)
+        await surroundings.reserve(instance.project, network, undefined, ownerOf(instance, device));
+      return changes;
+    },
 
     async updateOne(instance, device, before, pid) {
       const driver = driverOf(instance.project, device);

@@ -72,6 +72,10 @@ test('an instance has one NIC on a network, and a hot-plugged one gets a name th
   await expect(c.patch({ bbb: nic() })).rejects.toThrow(
     `Failed add validation for device "bbb": Instance DNS name already used on network "${bridge}"`,
   );
+  const fixed = { 'ipv4.address': '10.253.91.12' };
+  await c.put({ aaa: nic(fixed) });
+  await c.put({ ccc: nic(fixed) });
+  expect(reservations()).toEqual([{ instance: 'nic-2', device: 'ccc', ipv4: '10.253.91.12' }]);
   await c.patch({ bbb: { type: 'nic', nictype: 'p2p' } });
   const links = await c.inNetwork('ip', '-br', 'link');
   expect(links).toMatch(/^eth0@/m);

@@ -285,8 +285,8 @@ export const createNetworkService = (parts: Parts): NetworkService => {
       // A NIC that goes after its network went has nothing to give back.
       if (!entry) return;
       const key = ownerKey(owner);
-      const namesake = [...entry.reservations].find(
-        ([other, { instance }]) => other !== key && instance === reservation?.instance,
+      const namesake = [...entry.reservations.values()].find(
+        ({ instance, project }) => instance === reservation?.instance && project !== owner.project,
       );
       if (namesake && entry.stored.config['dns.mode'] !== 'none')
         throw conflict(`Instance DNS name "${owner.instance}" already used on network`);
