@@ -474,7 +474,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     drivers,
     settings,
     certificate,
-    poolDrivers: async () => (await poolStore.list()).map((pool) => pool.driver),
+    poolDrivers: poolStore.drivers,
     addresses: https.addresses,
     kernelFeatures: {},
   });

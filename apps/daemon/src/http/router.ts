@@ -109,35 +109,43 @@ export const createRouter = (options: Options): Router => {
     return { status, body: bodyOf(errorReply(status, message)) };
   };
 
-  const jsonHeaders = (extra: Readonly<Record<string, string>> = {}): Record<string, string> => ({
-    'Content-Type': 'application/json',
-    ...extra,
-  });
+  /**
+   * Writes a whole answer. Straight to Node's response: a `Response` of the web's kind would be taken apart again on the
+   * way there, which costs more than all the rest of a small request.
+   */
+  const send = (
+    outgoing: ServerResponse,
+    status: number,
+    body: string,
+    headers: Readonly<Record<string, string>> = {},
+  ): Response => {
+    outgoing.writeHead(status, {
+      'Content-Type': 'application/json',
+      'Content-Length': Buffer.byteLength(body),
+      ...headers,
+    });
+    outgoing.end(body);
+    return RESPONSE_ALREADY_SENT;
+  };
 
   const respond = async (reply: Reply, outgoing: ServerResponse): Promise<Response> => {
     switch (reply.kind) {
       case 'sync': {
-        const headers = jsonHeaders(reply.headers);
+        const headers: Record<string, string> = { ...reply.headers };
         if (reply.editable !== undefined) headers['ETag'] = `"${etagOf(reply.editable)}"`;
         if (reply.location !== undefined) headers['Location'] = reply.location;
-        return new Response(bodyOf(syncReply(reply.metadata)), {
-          status: reply.location === undefined ? 200 : 201,
-          headers,
-        });
+        return send(outgoing, reply.location === undefined ? 200 : 201, bodyOf(syncReply(reply.metadata)), headers);
       }
       case 'async': {
         const { operation } = reply;
         const body = bodyOf(asyncReply(operation.render()));
         operation.start();
-        return new Response(body, {
-          status: 202,
-          headers: jsonHeaders({ Location: operation.url }),
-        });
+        return send(outgoing, 202, body, { Location: operation.url });
       }
       case 'text':
-        return new Response(reply.body, {
-          status: reply.status,
-          headers: { 'Content-Type': 'text/plain; charset=utf-8', ...reply.headers },
+        return send(outgoing, reply.status, reply.body, {
+          'Content-Type': 'text/plain; charset=utf-8',
+          ...reply.headers,
         });
       case 'stream':
         await reply.write(outgoing);
@@ -145,7 +153,7 @@ export const createRouter = (options: Options): Router => {
     }
   };
 
-  app.notFound(() => new Response(bodyOf(errorReply(404, 'not found')), { status: 404, headers: jsonHeaders() }));
+  app.notFound(({ env }) => send(env.outgoing, 404, bodyOf(errorReply(404, 'not found'))));
 
   return {
     app,
@@ -167,7 +175,7 @@ export const createRouter = (options: Options): Router => {
             outgoing.destroy(error instanceof Error ? error : undefined);
             return RESPONSE_ALREADY_SENT;
           }
-          return new Response(body, { status, headers: jsonHeaders() });
+          return send(outgoing, status, body);
         }
       });
     },

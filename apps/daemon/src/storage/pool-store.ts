@@ -5,6 +5,7 @@ import {
   firstNodeId,
   insertRow,
   loadConfigs,
+  preparedQuery,
   type Reader,
   replaceConfig,
   schema,
@@ -40,6 +41,8 @@ export interface Pool {
 
 export interface PoolStore {
   list(): Promise<readonly Pool[]>;
+  /** The driver names of all pools, each once. */
+  drivers(): Promise<readonly string[]>;
   /** @throws LxdError not-found */
   get(name: string): Promise<Pool>;
   /** Adds a pool in state `pending`. @throws LxdError conflict */
@@ -54,13 +57,21 @@ const split = (config: Config): { own: Config; shared: Config } => ({
   shared: Object.fromEntries(Object.entries(config).filter(([key]) => !memberKeys.has(key))),
 });
 
-const listIn = async (tx: Reader): Promise<Pool[]> => {
-  const rows = await tx
+const selectPools = preparedQuery(['member'], (tx, values) =>
+  tx
     .select({ pool: storagePools, node: storagePoolsNodes })
     .from(storagePools)
     .innerJoin(storagePoolsNodes, eq(storagePoolsNodes.storagePoolId, storagePools.id))
-    .where(eq(storagePoolsNodes.nodeId, member))
-    .orderBy(asc(storagePools.name));
+    .where(eq(storagePoolsNodes.nodeId, values.member))
+    .orderBy(asc(storagePools.name)),
+);
+
+const selectDrivers = preparedQuery([], (tx) =>
+  tx.selectDistinct({ driver: storagePools.driver }).from(storagePools).orderBy(asc(storagePools.driver)),
+);
+
+const listIn = async (tx: Reader): Promise<Pool[]> => {
+  const rows = await selectPools(tx, { member });
   const shared = await loadConfigs(
     tx,
     storagePoolsConfig,
@@ -100,6 +111,7 @@ export const createPoolStore = (database: Database): PoolStore => {
 
   return {
     list: () => database.read(listIn),
+    drivers: async () => (await database.read((tx) => selectDrivers(tx, {}))).map(({ driver }) => driver),
     get: (name) => database.read((tx) => find(tx, name)),
 
     insert: (pool) =>
