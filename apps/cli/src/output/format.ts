@@ -11,20 +11,21 @@ export interface Listing extends Table {
   shape: Shape;
 }
 
+const renderers: Record<string, (listing: Listing) => string> = {
+  table: drawTable,
+  compact: drawCompact,
+  csv: drawCsv,
+  json: ({ data, shape }) => `${printJson(data, shape)}\n`,
+  yaml: ({ data, shape }) => printYaml(data, shape),
+};
+
 /**
  * Prints a list in the format that was asked for.
  *
  * @throws UserError for a format that is not csv, json, table, yaml or compact
  */
 export const printListing = (format: string, listing: Listing): void => {
-  out(drawListing(format, listing));
-};
-
-const drawListing = (format: string, listing: Listing): string => {
-  if (format === 'table') return drawTable(listing);
-  if (format === 'compact') return drawCompact(listing);
-  if (format === 'csv') return drawCsv(listing);
-  if (format === 'json') return `${printJson(listing.data, listing.shape)}\n`;
-  if (format === 'yaml') return printYaml(listing.data, listing.shape);
-  throw new UserError(`Invalid format "${format}"`);
+  const render = renderers[format];
+  if (render === undefined) throw new UserError(`Invalid format "${format}"`);
+  out(render(listing));
 };

@@ -37,6 +37,13 @@ const untyped = (text: string, plain: boolean): unknown => {
   return Number.isNaN(number) ? text : number;
 };
 
+/** A shape by the name its type has in Go, which users of the reference client know from its errors. */
+const typeName = (shape: Shape): string => {
+  if (typeof shape === 'string') return shape === 'number' ? 'int' : shape;
+  if ('list' in shape) return `[]${typeName(shape.list)}`;
+  return 'map' in shape ? `map[string]${typeName(shape.map)}` : 'a map of fields';
+};
+
 const isNull = (text: string, plain: boolean): boolean => plain && /^(~|null|Null|NULL|)$/.test(text);
 
 const scalar = (reader: Reader, node: YamlNode, text: string, plain: boolean, shape: Shape): unknown => {
@@ -49,9 +56,9 @@ const scalar = (reader: Reader, node: YamlNode, text: string, plain: boolean, sh
   }
   if (shape === 'number') {
     const value = untyped(text, plain);
-    return typeof value === 'number' ? value : wrong(reader, node, 'number');
+    return typeof value === 'number' ? value : wrong(reader, node, 'int');
   }
-  return wrong(reader, node, 'list' in shape ? 'a list' : 'a map');
+  return wrong(reader, node, typeName(shape));
 };
 
 const convert = (reader: Reader, found: unknown, shape: Shape): unknown => {
@@ -63,7 +70,7 @@ const convert = (reader: Reader, found: unknown, shape: Shape): unknown => {
   }
   if (yaml.isSeq(node)) {
     const kind = shape === 'any' ? 'any' : typeof shape === 'object' && 'list' in shape ? shape.list : undefined;
-    if (kind === undefined) return wrong(reader, node, typeof shape === 'string' ? shape : 'a map');
+    if (kind === undefined) return wrong(reader, node, typeName(shape));
     return node.items.map((item) => convert(reader, item, kind));
   }
   if (!yaml.isMap(node)) return undefined;
@@ -73,7 +80,7 @@ const convert = (reader: Reader, found: unknown, shape: Shape): unknown => {
     return typeof shape === 'object' && 'map' in shape ? shape.map : undefined;
   };
   if (shape !== 'any' && (typeof shape === 'string' || 'list' in shape)) {
-    return wrong(reader, node, typeof shape === 'string' ? shape : 'a list');
+    return wrong(reader, node, typeName(shape));
   }
   const entries: [string, unknown][] = [];
   for (const { key, value } of node.items) {

@@ -81,7 +81,7 @@ const escapes: Record<string, string> = {
   '\u2029': '\\P',
 };
 
-const escapeCharacter = (char: string): string => {
+const escaped = (char: string): string => {
   if (isPrintable(char) && !isBreak(char) && char !== '"' && char !== '\\') return char;
   const known = escapes[char];
   if (known !== undefined) return known;
@@ -146,7 +146,7 @@ export const textScalar = (text: string, column: number, indent: number): string
       return fold(chars, column, indent, { open: "'", write, ends: false, doubleSpace: 'keep' });
     }
   }
-  return fold(chars, column, indent, { open: '"', write: escapeCharacter, ends: false, doubleSpace: 'escape' });
+  return fold(chars, column, indent, { open: '"', write: escaped, ends: false, doubleSpace: 'escape' });
 };
 
 /** A mapping key: never broken over lines. */
@@ -158,5 +158,5 @@ export const keyScalar = (text: string): string => {
     if (allowed.plain) return text;
     if (allowed.single && !chars.some(isBreak)) return `'${text.replaceAll("'", "''")}'`;
   }
-  return `"${chars.map(escapeCharacter).join('')}"`;
+  return `"${chars.map(escaped).join('')}"`;
 };

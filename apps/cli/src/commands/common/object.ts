@@ -25,6 +25,8 @@ export interface ObjectKind<F extends Flags> {
   shape: Struct;
   /** The fields that can be changed. */
   putShape: Struct;
+  /** Whether `show` puts those who use it in order. */
+  ordersUsers?: boolean;
   open(cli: Cli, words: readonly string[], flags: FlagValues<F>): Promise<OpenObject>;
 }
 
@@ -114,7 +116,7 @@ export const showCommand = <F extends Flags>(kind: ObjectKind<F>, words: Words):
     flags: kind.flags,
     run: async (cli, { args, flags }) => {
       const { value } = await (await kind.open(cli, args, flags)).read();
-      out(printYaml(sortedUsers(value), kind.shape));
+      out(printYaml(kind.ordersUsers ? sortedUsers(value) : value, kind.shape));
     },
   });
 

@@ -79,6 +79,15 @@ const nic = async (client: Client, name: string): Promise<Config> => {
   return { name: 'eth0', nictype: value.type === 'bridge' ? 'bridged' : 'macvlan', parent: name, type: 'nic' };
 };
 
+/** Waits for something to be loaded, and says what it was if that fails. */
+const named = async <T>(what: string, name: string, loading: Promise<T>): Promise<T> => {
+  try {
+    return await loading;
+  } catch (error) {
+    throw new UserError(`Failed loading ${what} "${name}": ${error instanceof Error ? error.message : error}`);
+  }
+};
+
 const profileDevices = async (client: Client, profiles: readonly string[]): Promise<Devices> => {
   const found = await Promise.all(
     profiles.map(async (name) => (await client.get<{ devices: Devices }>(['profiles', name])).value.devices),
@@ -95,11 +104,11 @@ const devicesFor = async (
 ): Promise<Devices> => {
   const devices: Devices = { ...preset.devices };
   if (flags.network !== '') {
-    const device = await nic(client, flags.network);
+    const device = await named('network', flags.network, nic(client, flags.network));
     devices[device.name ?? flags.network] = device;
   }
   if (flags.storage !== '') {
-    await client.get(['storage-pools', flags.storage]);
+    await named('storage pool', flags.storage, client.get(['storage-pools', flags.storage]));
     devices.root = { ...devices.root, path: '/', pool: flags.storage, type: 'disk' };
   }
   const overrides = deviceOptions(flags.device);

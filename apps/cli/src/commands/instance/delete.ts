@@ -66,7 +66,8 @@ export const deleteInstance = command({
         await client.get(instancePath(name));
       } catch (error) {
         const reason = error instanceof Error ? error.message : error;
-        throw new UserError(`Failed checking instance exists "${remote}:${name}": ${reason}`);
+        const what = snapshot === undefined ? 'instance' : 'instance snapshot';
+        throw new UserError(`Failed checking ${what} exists "${remote}:${name}": ${reason}`);
       }
     }
     for (const each of doomed) {

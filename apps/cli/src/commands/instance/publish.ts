@@ -74,7 +74,7 @@ export const publish = command({
         await operate(cli, client, 'DELETE', ['images', fingerprint]);
       }
       await assignAliases(cli, destination, fingerprint, flags.alias, flags.reuse);
-      if (!cli.global.quiet) out(`Instance published with fingerprint: ${fingerprint}\n`);
+      out(`Instance published with fingerprint: ${fingerprint}\n`);
     } finally {
       if (restart) {
         await operate(cli, client, 'PUT', ['instances', name, 'state'], { action: 'start', timeout: -1, force: true });

@@ -35,6 +35,7 @@ const kind: ObjectKind<Record<string, never>> = {
   use,
   words: 1,
   flags: {},
+  ordersUsers: true,
   shape: aclShape,
   putShape: aclPut,
   open: async (cli, [text = '']) => {

@@ -15,7 +15,7 @@ import {
 import { networkPut, networkShape } from './shape.ts';
 
 const use = '[<remote>:]<network>';
-const shapes = { shape: networkShape, putShape: networkPut };
+const shapes = { shape: networkShape, putShape: networkPut, ordersUsers: true };
 
 const open = async (cli: Cli, text: string, target: string): Promise<OpenObject> => {
   const { client, name } = await cli.locate(text);

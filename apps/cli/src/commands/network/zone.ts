@@ -29,6 +29,7 @@ const kind: ObjectKind<Record<string, never>> = {
   use,
   words: 1,
   flags: {},
+  ordersUsers: true,
   shape: zoneShape,
   putShape: zonePut,
   open: async (cli, [text = '']) => {
