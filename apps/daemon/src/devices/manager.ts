@@ -59,7 +59,7 @@ export interface DeviceManager {
    * @throws LxdError bad-request naming the device and the key
    */
   validate(devices: Devices, project: string, type: InstanceType | undefined): void;
-  /** Brings up all devices but the root disk. On failure those that were up are down again. */
+  /** Brings up all devices. On failure those that were up are down again. */
   startAll(instance: Instance, idmap: IdMap | undefined): Promise<StartedDevices>;
   /** Takes down all devices, those that a crash left included. Failures are logged: the instance is gone anyway. */
   stopAll(instance: Instance): Promise<VolatileChanges>;
@@ -76,12 +76,11 @@ export interface DeviceManager {
   ): Promise<StartedDevices>;
   /** Takes up the devices of an instance found by a new daemon: running, or (no pid) stopped meanwhile. Failures are logged. */
   recover(instance: Instance, idmap: IdMap | undefined, pid: number | undefined): Promise<void>;
-  stopOne(instance: Instance, device: Device): Promise<VolatileChanges>;
+  /** @param pid - of the instance's init, while it runs */
+  stopOne(instance: Instance, device: Device, pid?: number): Promise<VolatileChanges>;
   /** Applies changed keys to a running device. @returns false when it must be removed and added anew */
   updateOne(instance: Instance, device: Device, before: Config, pid: number): Promise<boolean>;
 }
-
-const isRoot = (device: Device): boolean => device.config['type'] === 'disk' && device.config['path'] === '/';
 
 const prefixed = (device: string, values: Config | undefined): VolatileChanges =>
   Object.fromEntries(Object.entries(values ?? {}).map(([key, value]) => [`volatile.${device}.${key}`, value]));
@@ -133,7 +132,7 @@ export const createDeviceManager = (
   const devicesOf = (instance: Instance): Device[] =>
     Object.entries(instance.expanded.devices)
       .map(([name, config]) => ({ name, config }))
-      .filter((device) => !isRoot(device) && driverOf(instance.project, device).instanceTypes.includes(instance.type));
+      .filter((device) => driverOf(instance.project, device).instanceTypes.includes(instance.type));
 
   const contextOf = (instance: Instance, device: Device, idmap: IdMap | undefined, pid?: number): DeviceContext => ({
     instance: {
@@ -167,8 +166,8 @@ export const createDeviceManager = (
     }
   };
 
-  const stop = async (instance: Instance, device: Device): Promise<VolatileChanges> => {
-    const stopped = await driverOf(instance.project, device).stop(device, contextOf(instance, device, undefined));
+  const stop = async (instance: Instance, device: Device, pid?: number): Promise<VolatileChanges> => {
+    const stopped = await driverOf(instance.project, device).stop(device, contextOf(instance, device, undefined, pid));
     return prefixed(device.name, stopped?.volatile);
   };
 

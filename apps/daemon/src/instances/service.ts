@@ -109,7 +109,7 @@ export const createInstanceService = (parts: Parts): InstanceService => {
       ];
       for (const attachment of own) await run.running.detach(attachment);
       await keepAttachments(run, instance, others);
-      await store.setConfig(instance.id, await devices.stopOne(instance, device));
+      await store.setConfig(instance.id, await devices.stopOne(instance, device, run.running.pid));
     };
     const attach = async (instance: Instance, name: string, config: Config): Promise<void> => {
       const { pid } = run.running;
@@ -123,10 +123,26 @@ export const createInstanceService = (parts: Parts): InstanceService => {
     const was = before.expanded.devices;
     const is = after.expanded.devices;
     const isRoot = (config: Config | undefined): boolean => config?.['type'] === 'disk' && config['path'] === '/';
+    /** Of the root disk, the limits alone can change while it runs; its size is the volume's business. */
+    const limitRoot = async (name: string, old: Config, next: Config): Promise<void> => {
+      const limitsOf = (config: Config): Config =>
+        Object.fromEntries(Object.entries(config).filter(([key]) => key.startsWith('limits.')));
+      const limited = (limits: Config): Config => ({ type: 'disk', path: '/', ...limitsOf(limits) });
+      if (isDeepStrictEqual(limited(old), limited(next))) return;
+      const { pid } = run.running;
+      undo.add('restore the limits of the root disk', () =>
+        devices.updateOne(before, { name, config: limited(old) }, limited(next), pid),
+      );
+      await devices.updateOne(after, { name, config: limited(next) }, limited(old), pid);
+    };
     for (const name of new Set([...Object.keys(was), ...Object.keys(is)])) {
       const old = was[name];
       const next = is[name];
-      if (isDeepStrictEqual(old, next) || isRoot(old) || isRoot(next)) continue;
+      if (isDeepStrictEqual(old, next)) continue;
+      if (isRoot(old) || isRoot(next)) {
+        if (old && next) await limitRoot(name, old, next);
+        continue;
+      }
       if (
         old &&
         next &&
