@@ -37,6 +37,7 @@ const kind: ObjectKind<Record<string, never>> = {
   use,
   words: 1,
   flags: {},
+  blankWhenUnset: true,
   shape: projectShape,
   putShape: projectPut,
   open: async (cli, [text = '']) => {
@@ -93,12 +94,11 @@ const list = command({
   flags: { format: formatFlag },
   run: async (cli, { args: [text = ''], flags }) => {
     const { client, remote } = await cli.locate(text);
-    const [{ value }, { environment, api_extensions: extensions }] = await Promise.all([
+    const [{ value }, { api_extensions: extensions }] = await Promise.all([
       client.get<Project[]>(['projects'], { recursion: 1 }),
       serverInfo(client),
     ]);
-    const chosen = cli.global.project || cli.config.remotes.get(remote)?.project;
-    const current = chosen || environment.project || 'default';
+    const current = cli.config.remotes.get(remote)?.project || 'default';
     const features: [head: string, key: string, extension: string][] = [
       ['IMAGES', 'features.images', ''],
       ['PROFILES', 'features.profiles', ''],
@@ -156,11 +156,16 @@ const info = command({
   args: [1, 1],
   flags: { format: formatFlag },
   run: async (cli, { args: [text = ''], flags }) => {
-    const { client, name } = await cli.locate(text);
+    const { client, name: project } = await cli.locate(text);
     const { value } = await client.get<{ resources: Record<string, { Limit: number; Usage: number }> }>([
       'projects',
-      required(name, 'project name'),
+      required(project, 'project name'),
       'state',
+    ]);
+    // The API spells the fields with capitals, the reference client prints them small in YAML.
+    const small = Object.entries(value.resources).map(([name, { Limit: limit, Usage: usage }]) => [
+      name,
+      { limit, usage },
     ]);
     const amount = (resource: string, number: number): string =>
       bytesIn.includes(resource) ? bytesIec(number, 2) : String(number);
@@ -173,7 +178,7 @@ const info = command({
           amount(resource, usage),
         ])
         .sort(compareRows),
-      data: value,
+      data: flags.format === 'yaml' ? { resources: Object.fromEntries(small) } : value,
       shape: 'any',
     });
   },

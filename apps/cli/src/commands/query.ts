@@ -4,7 +4,7 @@ import { ApiError, type Client } from '@lxd-ts/client';
 import { command } from '../command/command.ts';
 import { UserError } from '../command/errors.ts';
 import { bool, string } from '../command/flags.ts';
-import { printJson } from '../output/json.ts';
+import { printJsonLines } from '../output/json.ts';
 import { out } from '../output/streams.ts';
 import { isRecord } from '../yaml/shape.ts';
 
@@ -71,12 +71,12 @@ export const query = command({
     if (envelope.type === 'error') throw new ApiError(String(envelope.error), reply.status);
     const final = flags.wait ? await waitFor(client, envelope) : envelope;
     if (flags.raw) {
-      out(`${JSON.stringify(final, null, '\t')}\n`);
+      out(`${JSON.stringify(final, null, '\t')}\n\n`);
       return;
     }
     const { metadata } = final;
     const nothing =
       metadata === null || metadata === undefined || (isRecord(metadata) && Object.keys(metadata).length === 0);
-    if (!nothing) out(`${printJson(metadata, 'any', '\t')}\n`);
+    if (!nothing) out(`${printJsonLines(metadata)}\n\n`);
   },
 });

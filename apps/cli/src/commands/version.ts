@@ -8,10 +8,9 @@ export const versionCommand = command({
   short: 'Show local and remote versions',
   args: [0, 1],
   run: async (cli, { args: [text = ''] }) => {
-    const { remote } = cli.resource(text);
     let server = 'unreachable';
     try {
-      const { value } = await (await cli.server(remote)).get<Server>([]);
+      const { value } = await (await cli.locate(text)).client.get<Server>([]);
       server = value.environment?.server_version ?? '';
     } catch (error) {
       // What cannot be asked has no version; why is only told to who wants to know.

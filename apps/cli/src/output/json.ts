@@ -42,8 +42,9 @@ const escapeHtml = (json: string): string =>
 
 /**
  * Prints a value as JSON in the field order of its shape, maps sorted by key, as Go does.
- *
- * @param space - the indent for each level; none puts all on one line
  */
-export const printJson = (value: unknown, shape: Shape = 'any', space?: string): string =>
-  escapeHtml(JSON.stringify(arrange(value, shape), null, space));
+export const printJson = (value: unknown, shape: Shape = 'any'): string =>
+  escapeHtml(JSON.stringify(arrange(value, shape)));
+
+/** Prints a value as JSON over several lines, maps sorted by key and nothing escaped without need. */
+export const printJsonLines = (value: unknown): string => JSON.stringify(arrange(value, 'any'), null, '\t');

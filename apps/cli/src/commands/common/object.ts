@@ -27,6 +27,8 @@ export interface ObjectKind<F extends Flags> {
   putShape: Struct;
   /** Whether `show` puts those who use it in order. */
   ordersUsers?: boolean;
+  /** Whether `get` prints an empty line for a key that is not set; without it, nothing. */
+  blankWhenUnset?: boolean;
   open(cli: Cli, words: readonly string[], flags: FlagValues<F>): Promise<OpenObject>;
 }
 
@@ -72,7 +74,8 @@ export const getCommand = <F extends Flags>(kind: ObjectKind<F>, words: Words): 
     run: async (cli, { args, flags }) => {
       const object = await kind.open(cli, args, flags);
       const { value } = await object.read();
-      out(`${value.config[args[kind.words] ?? ''] ?? ''}\n`);
+      const found = value.config[args[kind.words] ?? ''] ?? (kind.blankWhenUnset ? '' : undefined);
+      if (found !== undefined) out(`${found}\n`);
     },
   });
 

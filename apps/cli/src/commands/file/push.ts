@@ -46,7 +46,7 @@ const makeDirectories = async (
     if (!isNotFound(error)) throw error;
   }
   await makeDirectories(client, instance, posix.dirname(path), attributes);
-  await pushFile(client, instance, path, { type: 'directory', mode: 0o755, ...attributes });
+  await pushFile(client, instance, path, { type: 'directory', mode: 0o750, ...attributes });
 };
 
 const sendFile = async (
@@ -102,7 +102,8 @@ export const filePush = command({
     const uid = flags.uid < 0 ? undefined : flags.uid;
     const gid = flags.gid < 0 ? undefined : flags.gid;
     if (flags.mode !== '' && !/^0?[0-7]{1,4}$/.test(flags.mode)) {
-      throw new UserError(`strconv.ParseInt: parsing "${flags.mode}": invalid syntax`);
+      const shown = flags.mode.length === 3 ? `0${flags.mode}` : flags.mode;
+      throw new UserError(`strconv.ParseInt: parsing "${shown}": invalid syntax`);
     }
     const mode = flags.mode === '' ? undefined : Number.parseInt(flags.mode, 8);
     const directory = path.replace(/(.)\/+$/, '$1');
@@ -118,7 +119,8 @@ export const filePush = command({
       return;
     }
 
-    const meansDirectory = path.endsWith('/') || sources.length > 1;
+    const meansDirectory = path.endsWith('/');
+    if (sources.length > 1 && !meansDirectory) throw new UserError('Missing target directory');
     if (flags['create-dirs']) {
       await makeDirectories(client, instance, meansDirectory ? directory : posix.dirname(path), { uid, gid });
     }

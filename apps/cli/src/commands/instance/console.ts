@@ -39,7 +39,6 @@ const textConsole = async (client: Client, name: string): Promise<void> => {
   const detached = new AbortController();
   const keys = escapeFilter(() => detached.abort());
   const undo: (() => void)[] = [];
-  out('To detach from the console, press: <ctrl>+a q\n');
   if (isatty(0)) undo.push(rawTerminal());
   process.stdin.pipe(keys);
   try {
@@ -48,7 +47,10 @@ const textConsole = async (client: Client, name: string): Promise<void> => {
       stdin: keys,
       stdout: process.stdout,
       signal: detached.signal,
-      onControl: ({ resize }) => undo.push(onResize(resize)),
+      onControl: ({ resize }) => {
+        out('To detach from the console, press: <ctrl>+a q\n');
+        undo.push(onResize(resize));
+      },
     });
   } finally {
     for (const step of undo) step();

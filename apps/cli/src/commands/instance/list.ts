@@ -54,10 +54,8 @@ export const list = command({
       isClustered(client, !forPrograms && wanted.includes('L')),
       fetchInstances(client, filters, { full, allProjects }),
     ]);
-    const columns = parseColumns(
-      allProjects && !given.has('columns') ? `e${wanted}` : wanted,
-      clustered || forPrograms,
-    );
+    const columns = parseColumns(wanted, clustered || forPrograms);
+    if (allProjects && !given.has('columns')) columns.unshift(...parseColumns('e', clustered));
     printListing(flags.format, {
       header: columns.map((column) => column.name),
       rows: instances.map((instance) => columns.map((column) => column.show(instance))).sort(compareRows),

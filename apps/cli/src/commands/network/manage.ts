@@ -66,8 +66,8 @@ export const networkList = command({
   run: async (cli, { args: [text = ''], flags }) => {
     const { client } = await cli.locate(text);
     const { value } = await client.get<Network[]>(['networks'], { recursion: 1 });
-    // The loopback is nothing to attach to.
-    const shown = value.filter(({ type }) => type !== 'loopback');
+    // The loopback is nothing to attach to, nor is what the server does not know.
+    const shown = value.filter(({ type }) => type !== 'loopback' && type !== 'unknown');
     printListing(flags.format, {
       header: ['NAME', 'TYPE', 'MANAGED', 'IPV4', 'IPV6', 'DESCRIPTION', 'USED BY', 'STATE'],
       rows: shown

@@ -9,6 +9,7 @@ export const profileKind: ObjectKind<Record<string, never>> = {
   use: '[<remote>:]<profile>',
   words: 1,
   flags: {},
+  blankWhenUnset: true,
   shape: profileShape,
   putShape: profilePut,
   open: async (cli, [text = '']) => {
