@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { Agent } from 'node:http';
 import type { Lxd } from '../support/lxd.ts';
 import { send } from '../support/rest.ts';
-import { each, rate, timed } from './measure.ts';
+import { repeatGet } from './gets.ts';
+import { each, timed } from './measure.ts';
 
 export interface Case {
   readonly name: string;
@@ -52,14 +53,13 @@ const execTrue = (lxd: Lxd, name: string) =>
 
 const listAll = (lxd: Lxd) => api(lxd, 'GET', '/1.0/instances?recursion=2');
 
-const getServer = (lxd: Lxd, callers: number) => {
-  const own = Array.from({ length: callers }, () => new Agent({ keepAlive: true, maxSockets: 1 }));
-  return rate(2000, callers, (caller) => {
-    const agent = own[caller];
-    return expectOk(send(lxd.socket, 'GET', '/1.0', undefined, agent ? { agent } : {}));
-  }).finally(() => {
-    for (const agent of own) agent.destroy();
-  });
+/** GET /1.0 a second, over so many connections at once. */
+const getServer = async (lxd: Lxd, connections: number): Promise<number> => {
+  const seconds = 2;
+  const counts = await Promise.all(
+    Array.from({ length: connections }, () => repeatGet(lxd.socket, '/1.0', seconds * 1000)),
+  );
+  return counts.reduce((sum, count) => sum + count, 0) / seconds;
 };
 
 const small = randomBytes(1024);

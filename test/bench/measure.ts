@@ -24,17 +24,3 @@ export const each = async <Item>(
   for (const [index, item] of items.entries()) times.push(await timed(() => action(item, index)));
   return median(times);
 };
-
-/** How often per second an action ends when `parallel` callers repeat it for some milliseconds. */
-export const rate = async (milliseconds: number, parallel: number, action: (caller: number) => Promise<unknown>) => {
-  const started = performance.now();
-  let count = 0;
-  const caller = async (_: unknown, number: number) => {
-    while (performance.now() - started < milliseconds) {
-      await action(number);
-      count++;
-    }
-  };
-  await Promise.all(Array.from({ length: parallel }, caller));
-  return (count / (performance.now() - started)) * 1000;
-};
