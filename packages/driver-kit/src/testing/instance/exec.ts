@@ -176,9 +176,14 @@ export const execTests = ({ start }: InstanceSuite): void => {
       const session = await instance.exec(request(['sleep', '100'], { terminal }));
       session.signal(15);
       expect(await session.exit).toBe(143);
-      const other = await instance.exec(request(['sleep', '100'], { terminal }));
+      const other = await instance.exec(request(['sh', '-c', 'echo ready; exec sleep 100'], { terminal }));
+      await shown(other).until('ready');
       other.stdin.destroy();
       expect(await other.exit).toBe(129);
+      // Also one that has hardly begun comes to its end.
+      const early = await instance.exec(request(['sleep', '100'], { terminal }));
+      early.stdin.destroy();
+      expect(await early.exit).not.toBe(0);
     });
 
     it('passes a lot both ways', async () => {
