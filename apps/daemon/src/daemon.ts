@@ -4,7 +4,7 @@
  */
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { imageUrl, instanceUrl, networkUrl, profileUrl, storagePoolUrl } from '@lxd-ts/api';
+import { instanceUrl } from '@lxd-ts/api';
 import { createInitialRows, openDatabases } from '@lxd-ts/database';
 import { type Driver, isTrue, notFound } from '@lxd-ts/driver-kit';
 import { subordinateIds } from '@lxd-ts/host';
@@ -22,6 +22,7 @@ import { createDirectories, type Directories } from './core/directories.ts';
 import { every } from './core/every.ts';
 import { readHostFacts } from './core/host-facts.ts';
 import { createLocks } from './core/locks.ts';
+import { attaches, createUsedBy } from './core/used-by.ts';
 import { deviceDrivers } from './devices/index.ts';
 import { createDeviceManager } from './devices/manager.ts';
 import { createGuestEvents } from './devlxd/events.ts';
@@ -92,6 +93,7 @@ import { createProjectStore } from './projects/store.ts';
 import { loadServerCertificate } from './server/certificate.ts';
 import { createServerInfo } from './server/info.ts';
 import { internalRoutes } from './server/internal-routes.ts';
+import { kernelFeatures } from './server/kernel-features.ts';
 import { createHttpsListener } from './server/listeners.ts';
 import { resourceRoutes } from './server/resource-routes.ts';
 import { serverRoutes } from './server/routes.ts';
@@ -105,7 +107,7 @@ import { storageRoutes } from './storage/routes.ts';
 import { volumeRoutes } from './storage/volume-routes.ts';
 import { createVolumeSnapshots } from './storage/volume-snapshots.ts';
 import { createVolumeStore } from './storage/volume-store.ts';
-import { createCustomVolumes, type VolumeName, volumeUrl } from './storage/volumes.ts';
+import { createCustomVolumes } from './storage/volumes.ts';
 import { warningRoutes } from './warnings/routes.ts';
 import { createWarningStore } from './warnings/store.ts';
 
@@ -168,25 +170,20 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
   const certificateStore = createCertificateStore(global);
   const trust = await loadTrust(certificateStore);
 
-  /** Instances and profiles that have a device for which `uses` holds, as URLs. */
-  const usersOf = async (uses: (config: Readonly<Record<string, string>>) => boolean): Promise<string[]> => {
-    const [instances, profiles] = await Promise.all([instanceStore.list(), profileStore.list()]);
-    const any = (devices: Instance['devices']): boolean => Object.values(devices).some(uses);
-    return [
-      ...instances
-        .filter((one) => any(one.expanded.devices))
-        .map((one) => instanceUrl(one.name, { project: one.project })),
-      ...profiles.filter((one) => any(one.devices)).map((one) => profileUrl(one.name, { project: one.project })),
-    ];
-  };
+  const imageStore = createImageStore(global);
+  const usedBy = createUsedBy({
+    instances: instanceStore,
+    profiles: profileStore,
+    networks: networkStore,
+    volumes: volumeStore,
+    images: imageStore,
+  });
   const profileParts = async (project: string, names: readonly string[]) => {
     const all = new Map((await profileStore.list(project)).map((profile) => [profile.name, profile]));
     return names.map((name) => all.get(name) ?? { config: {}, devices: {} });
   };
 
   // Networks
-  const networkUsers = (_project: string, name: string): Promise<string[]> =>
-    usersOf((config) => config['type'] === 'nic' && (config['network'] === name || config['parent'] === name));
   const networks = createNetworkService({
     store: networkStore,
     drivers,
@@ -194,7 +191,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     locks,
     events,
     log,
-    usedBy: networkUsers,
+    usedBy: (_project, name) => usedBy.network(name),
     reservations: async (network) => reservationsOf(await instanceStore.list(), network),
   });
 
@@ -205,15 +202,9 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     directories,
     locks,
     log,
-    usedBy: async (name) => [
-      ...(await usersOf((config) => config['type'] === 'disk' && config['pool'] === name)),
-      ...(await volumeStore.list({ pool: name }))
-        .filter((volume) => volume.type === 'custom')
-        .map((volume) => `${storagePoolUrl(name)}/volumes/custom/${volume.name}`),
-    ],
+    usedBy: usedBy.pool,
   });
   // Images
-  const imageStore = createImageStore(global);
   const imageVolumes = createImageVolumes({ pools, volumes: volumeStore, locks });
   const imageAliases = createImageAliases({ store: imageStore, events });
   const images = createImageService({
@@ -264,20 +255,16 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     backupContent: (instance) => recordOf(instance, true),
   });
 
-  const attachedTo =
-    ({ pool, name }: VolumeName) =>
-    (config: Readonly<Record<string, string>>): boolean =>
-      config['type'] === 'disk' && config['pool'] === pool && config['source'] === name;
   const customVolumes = createCustomVolumes({
     pools,
     store: volumeStore,
     locks,
     events,
     log,
-    usedBy: (name) => usersOf(attachedTo(name)),
+    usedBy: usedBy.customVolume,
     runningUsers: async (name) =>
       (await instanceStore.list({ project: name.project }))
-        .filter((one) => runs.get(one) && Object.values(one.expanded.devices).some(attachedTo(name)))
+        .filter((one) => runs.get(one) && Object.values(one.expanded.devices).some(attaches(name)))
         .map((one) => one.name),
   });
   const volumeSnapshots = createVolumeSnapshots({ volumes: customVolumes, store: volumeStore, locks, events, log });
@@ -445,18 +432,6 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     },
   });
 
-  /** URLs of everything in a project. */
-  const projectUsers = async (project: string): Promise<string[]> => {
-    const scope = { project };
-    return [
-      ...(await instanceStore.list(scope)).map((instance) => instanceUrl(instance.name, scope)),
-      ...(await profileStore.list(project)).map((profile) => profileUrl(profile.name, scope)),
-      ...(await imageStore.list(project)).map((image) => imageUrl(image.fingerprint, scope)),
-      ...(await networkStore.list(project)).map((network) => networkUrl(network.name, scope)),
-      ...(await volumeStore.list({ project, type: 'custom' })).map((volume) => volumeUrl(volume)),
-    ];
-  };
-
   // The API
   const router = createRouter({ log, identify: createIdentify(trust) });
   const https = createHttpsListener(router, settings, certificate, log);
@@ -476,7 +451,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     certificate,
     poolDrivers: poolStore.drivers,
     addresses: https.addresses,
-    kernelFeatures: {},
+    kernelFeatures: await kernelFeatures(directories.root, host.kernelVersion),
   });
   internalRoutes(router, { local, global }, onShutdown);
   serverRoutes(router, info, settings, events);
@@ -485,10 +460,10 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
   certificateRoutes(router, certificates);
   operationRoutes(router, operations, events);
   eventRoutes(router, events);
-  projectRoutes(router, projects, events, projectUsers);
+  projectRoutes(router, projects, events, usedBy.project);
   profileRoutes(router, profiles);
-  networkRoutes(router, networks, networkUsers);
-  storageRoutes(router, { pools, poolStore, volumeStore, events, usersOf });
+  networkRoutes(router, networks, (_project, name) => usedBy.network(name));
+  storageRoutes(router, { pools, poolStore, events, usedBy: usedBy.pool });
   imageAliasRoutes(router, { images, aliases: imageAliases, projectOf: imageProject });
   volumeRoutes(router, {
     pools: poolStore,
@@ -496,11 +471,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     volumes: customVolumes,
     snapshots: volumeSnapshots,
     operations,
-    usedBy: async (volume) => {
-      const scope = { project: volume.project };
-      if (volume.type === 'custom') return usersOf(attachedTo(volume));
-      return [volume.type === 'image' ? imageUrl(volume.name, scope) : instanceUrl(volume.name, scope)];
-    },
+    usedBy: usedBy.volume,
     deleteImageVolume: (volume) => imageVolumes.removeFrom(volume.pool, volume.name),
     rootUsage: async (volume) => rootVolumes.usage(await instanceStore.get(volume.project, volume.name)),
   });

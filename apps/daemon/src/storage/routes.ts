@@ -6,27 +6,26 @@ import { json, param, recursionOf } from '../http/request.ts';
 import type { Router } from '../http/router.ts';
 import type { Pool, PoolStore } from './pool-store.ts';
 import type { Pools } from './pools.ts';
-import type { VolumeStore } from './volume-store.ts';
 
 interface Parts {
   readonly pools: Pools;
   readonly poolStore: PoolStore;
-  readonly volumeStore: VolumeStore;
   readonly events: Events;
-  readonly usersOf: (uses: (config: Readonly<Record<string, string>>) => boolean) => Promise<readonly string[]>;
+  /** URLs of what uses a pool. */
+  readonly usedBy: (pool: string) => Promise<readonly string[]>;
 }
 
 const statusWords = { pending: 'Pending', created: 'Created', errored: 'Errored' } as const;
 
 const editable = ({ description, config }: Pool) => ({ description, config });
 
-export const storageRoutes = (router: Router, { pools, poolStore, events, usersOf }: Parts): void => {
+export const storageRoutes = (router: Router, { pools, poolStore, events, usedBy }: Parts): void => {
   const render = async (pool: Pool) => ({
     config: pool.config,
     description: pool.description,
     name: pool.name,
     driver: pool.driver,
-    used_by: await usersOf((config) => config['type'] === 'disk' && config['pool'] === pool.name),
+    used_by: await usedBy(pool.name),
     status: statusWords[pool.state],
     locations: ['none'],
   });

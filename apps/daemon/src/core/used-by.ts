@@ -1,0 +1,95 @@
+import { imageUrl, instanceUrl, networkUrl, profileUrl, storageVolumeUrl } from '@lxd-ts/api';
+import type { Config } from '@lxd-ts/driver-kit';
+import type { ImageStore } from '../images/store.ts';
+import type { Devices } from '../instances/instance.ts';
+import type { InstanceStore } from '../instances/store.ts';
+import type { NetworkStore } from '../networks/store.ts';
+import type { ProfileStore } from '../profiles/store.ts';
+import type { StoredVolume, VolumeStore } from '../storage/volume-store.ts';
+
+interface Stores {
+  readonly instances: InstanceStore;
+  readonly profiles: ProfileStore;
+  readonly networks: NetworkStore;
+  readonly volumes: VolumeStore;
+  readonly images: ImageStore;
+}
+
+/** Names a custom volume. */
+interface VolumeKey {
+  readonly pool: string;
+  readonly project: string;
+  readonly name: string;
+}
+
+/** Whether a device attaches the custom volume. */
+export const attaches =
+  ({ pool, name }: VolumeKey) =>
+  (device: Config): boolean =>
+    device['type'] === 'disk' && device['pool'] === pool && device['source'] === name;
+
+const joins =
+  (network: string) =>
+  (device: Config): boolean =>
+    device['type'] === 'nic' && (device['network'] === network || device['parent'] === network);
+
+const isIn =
+  (pool: string) =>
+  (device: Config): boolean =>
+    device['type'] === 'disk' && device['pool'] === pool;
+
+/** Who uses what, as URLs for `used_by` and for refusals to delete. */
+export interface UsedBy {
+  network(name: string): Promise<string[]>;
+  pool(name: string): Promise<string[]>;
+  volume(volume: StoredVolume): Promise<string[]>;
+  /** Instances and profiles that attach a custom volume. */
+  customVolume(name: VolumeKey): Promise<string[]>;
+  /** Everything in a project. */
+  project(name: string): Promise<string[]>;
+}
+
+export const createUsedBy = ({ instances, profiles, networks, volumes, images }: Stores): UsedBy => {
+  /** Instances and profiles that have a device for which `uses` holds. */
+  const devicesThat = async (uses: (device: Config) => boolean): Promise<string[]> => {
+    const [allInstances, allProfiles] = await Promise.all([instances.list(), profiles.list()]);
+    const any = (devices: Devices): boolean => Object.values(devices).some(uses);
+    return [
+      ...allInstances
+        .filter((one) => any(one.expanded.devices))
+        .map(({ name, project }) => instanceUrl(name, { project })),
+      ...allProfiles.filter((one) => any(one.devices)).map(({ name, project }) => profileUrl(name, { project })),
+    ];
+  };
+
+  const customUrl = ({ pool, project, name }: VolumeKey): string => storageVolumeUrl(pool, 'custom', name, { project });
+
+  return {
+    network: (name) => devicesThat(joins(name)),
+
+    pool: async (name) => [
+      ...(await devicesThat(isIn(name))),
+      ...(await volumes.list({ pool: name, type: 'custom' })).map(customUrl),
+    ],
+
+    async volume(volume) {
+      const scope = { project: volume.project };
+      if (volume.type === 'custom') return devicesThat(attaches(volume));
+      return [volume.type === 'image' ? imageUrl(volume.name, scope) : instanceUrl(volume.name, scope)];
+    },
+
+    customVolume: (name) => devicesThat(attaches(name)),
+
+    async project(project) {
+      const scope = { project };
+      const lists = await Promise.all([
+        instances.list(scope).then((all) => all.map(({ name }) => instanceUrl(name, scope))),
+        profiles.list(project).then((all) => all.map(({ name }) => profileUrl(name, scope))),
+        images.list(project).then((all) => all.map(({ fingerprint }) => imageUrl(fingerprint, scope))),
+        networks.list(project).then((all) => all.map(({ name }) => networkUrl(name, scope))),
+        volumes.list({ project, type: 'custom' }).then((all) => all.map(customUrl)),
+      ]);
+      return lists.flat();
+    },
+  };
+};
