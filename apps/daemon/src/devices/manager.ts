@@ -123,7 +123,7 @@ export const createDeviceManager = (
       return drivers.device(device.config, nictypeOf(project, device.config));
     } catch (error) {
       throw isKind(error)
-        ? new LxdError(error.kind, `Device "${device.name}": ${error.message}`, { cause: error })
+        ? new LxdError(error.kind, `Failed loading device "${device.name}": ${error.message}`, { cause: error })
         : error;
     }
   };
@@ -243,18 +243,16 @@ export const createDeviceManager = (
           throw badRequest(`Invalid device name "${name}": give 1 to 64 characters`);
         if (name.includes('/')) throw badRequest(`Invalid device name "${name}": it may not contain "/"`);
         const device = { name, config };
-        const driver = driverOf(project, device);
-        if (type && !driver.instanceTypes.includes(type)) {
-          throw badRequest(`Device "${name}": type "${config['type']}" is not supported by instances of type ${type}`);
-        }
         try {
+          const driver = driverOf(project, device);
+          if (type && !driver.instanceTypes.includes(type))
+            throw badRequest(`Type "${config['type']}" is not supported by instances of type ${type}`);
           const { type: _type, ...keys } = config;
           validateConfig(driver.config, keys, 'device');
           driver.validate(device, type);
         } catch (error) {
-          throw badRequest(`Invalid devices: Device validation failed for "${name}": ${messageOf(error)}`, {
-            cause: error,
-          });
+          const message = `Invalid devices: Device validation failed for "${name}": ${messageOf(error)}`;
+          throw new LxdError(isKind(error) ? error.kind : 'bad-request', message, { cause: error });
         }
       }
     },

@@ -104,15 +104,15 @@ test('[03.355 03.356 03.353 03.354] NAT forwards to the static address of the NI
   }
   await c.patch({ web });
   await expect(c.start()).rejects.toThrow('Instance has no static IPv4 address assigned to be used as the connect IP');
-  await c.patch({ eth0: nic({ 'ipv4.address': '10.253.91.20' }) });
+  await c.patch({ eth0: nic({ 'ipv4.address': '10.253.91.20', name: 'own0' }) });
   await c.patch({ web: proxy({ listen: 'tcp:10.253.91.1:18080', connect: 'tcp:10.253.91.99:80' }) });
   await expect(c.start()).rejects.toThrow(
     `Connect IP "10.253.91.99" must be one of the instance's static IPv4 addresses`,
   );
   await c.patch({ web });
   await c.start();
-  await c.inNetwork('ip', 'addr', 'add', '10.253.91.20/24', 'dev', 'eth0');
-  await c.inNetwork('ip', 'link', 'set', 'eth0', 'up');
+  await c.inNetwork('ip', 'addr', 'add', '10.253.91.20/24', 'dev', 'own0');
+  await c.inNetwork('ip', 'link', 'set', 'own0', 'up');
   await c.inNetwork('ip', 'link', 'set', 'lo', 'up');
   const server = createServer((client) => client.end(`81 sees ${client.remoteAddress}`));
   const fd = openListeningSocket({ protocol: 'tcp', host: '10.253.91.20', port: 81 }, { namespace: await c.pid() });

@@ -10,6 +10,8 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createContainer, importBusybox, type TestContainer } from '../testing/containers.ts';
 import { startTestDaemon, type TestDaemon } from '../testing/daemon.ts';
 
+/** Not `eth0`, which the image's DHCP client looks after. */
+const own = { type: 'nic', nictype: 'p2p', name: 'own0' };
 let daemon: TestDaemon;
 let c: TestContainer;
 const ends: (() => unknown)[] = [];
@@ -17,15 +19,15 @@ const ends: (() => unknown)[] = [];
 beforeAll(async () => {
   daemon = await startTestDaemon();
   await importBusybox(daemon);
-  c = await createContainer(daemon, 'proxy-1', { devices: { eth0: { type: 'nic', nictype: 'p2p' } } });
+  c = await createContainer(daemon, 'proxy-1', { devices: { own } });
   await c.start();
   await c.inNetwork('ip', 'link', 'set', 'lo', 'up');
-  await c.inNetwork('ip', 'link', 'set', 'eth0', 'up');
-  await c.inNetwork('ip', 'addr', 'add', '192.0.2.10/24', 'dev', 'eth0');
+  await c.inNetwork('ip', 'link', 'set', 'own0', 'up');
+  await c.inNetwork('ip', 'addr', 'add', '192.0.2.10/24', 'dev', 'own0');
 });
 afterEach(async () => {
   for (const end of ends.splice(0)) await end();
-  await c.put({ eth0: { type: 'nic', nictype: 'p2p' } });
+  await c.put({ own });
 });
 afterAll(() => daemon[Symbol.asyncDispose]());
 
@@ -131,7 +133,7 @@ test('[03.348] TCP, UDP and Unix sockets in any pair', async () => {
     });
   for (const [from, listen] of Object.entries(listens)) {
     for (const [to, target] of Object.entries(connects)) {
-      await c.put({ eth0: { type: 'nic', nictype: 'p2p' }, p: proxy({ listen, connect: target }) });
+      await c.put({ own, p: proxy({ listen, connect: target }) });
       expect(`${from}-${to} ${await echo(from)}`).toBe(`${from}-${to} ping`);
     }
   }
@@ -170,7 +172,7 @@ test('[03.350 03.358 03.359] Unix sockets in the file system have the owner aske
   expect([outer.uid, outer.gid, outer.mode & 0o777]).toEqual([7, 0, 0o600]);
   expect(await ask({ path: join(folder, 'front') }, 'through')).toBe('THROUGH');
   expect(seen).toEqual([expect.objectContaining({ uid: 1234, gid: 2345 })]);
-  await c.put({ eth0: { type: 'nic', nictype: 'p2p' } });
+  await c.put({ own });
   expect(existsSync(join(folder, 'front'))).toBe(false);
   await expect(
     c.patch({ bad: proxy({ listen: 'unix:@abstract', connect: 'tcp:127.0.0.1:80', mode: '0600' }) }),
@@ -225,7 +227,7 @@ test('a forwarder serves on without the daemon, is started again when it died, a
   const second = pidOf('p');
   expect(second).not.toBe(first);
   expect(await ask({ host: '127.0.0.1', port: 17001 }, 'again')).toBe('AGAIN');
-  await c.put({ eth0: { type: 'nic', nictype: 'p2p' } });
+  await c.put({ own });
   await ended(second);
   expect(readdirSync(join(daemon.folder, 'devices/proxy-1')).filter((name) => name.startsWith('proxy.'))).toEqual([]);
 });
