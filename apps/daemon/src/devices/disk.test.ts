@@ -148,3 +148,29 @@ test('[03.316 03.317] I/O limits throttle the whole disks below, averaged over d
     execFileSync('losetup', ['-d', loop]);
   }
 });
+
+test('[03.317] limits of a root disk hold for the disk its pool is on, from the start and while it runs', async () => {
+  await daemon.run('POST', '/1.0/storage-pools', { name: 'limited', driver: 'btrfs', config: { size: '256MiB' } });
+  const root = (limits: Record<string, string>) => ({ root: disk({ path: '/', pool: 'limited', ...limits }) });
+  const d = await createContainer(daemon, 'disk-2', { devices: root({ 'limits.read': '30MB' }) });
+  await d.start();
+  const cgroup = execFileSync('grep', [':blkio:', `/proc/${await d.pid()}/cgroup`], { encoding: 'utf8' });
+  const file = join(
+    '/sys/fs/cgroup/blkio',
+    /lxc\.payload[^/\n]*/.exec(cgroup)?.[0] ?? '',
+    'blkio.throttle.read_bps_device',
+  );
+  const mounts = execFileSync('findmnt', ['-no', 'SOURCE', join(daemon.folder, 'storage-pools/limited')]);
+  const loop = String(mounts).trim().replace(/\[.*/, '');
+  const number = execFileSync('lsblk', ['-ndo', 'MAJ:MIN', loop], { encoding: 'utf8' }).trim();
+  expect(readFileSync(file, 'utf8').trim()).toBe(`${number} 30000000`);
+  await d.patch(root({ 'limits.max': '50MB' }));
+  expect(readFileSync(file, 'utf8').trim()).toBe(`${number} 50000000`);
+  await d.patch(root({}));
+  expect(readFileSync(file, 'utf8').trim()).toBe('');
+  await d.stop();
+  await daemon.run('DELETE', '/1.0/instances/disk-2');
+  const images = (await daemon.run('GET', '/1.0/storage-pools/limited/volumes/image')) as string[];
+  for (const image of images) await daemon.run('DELETE', image);
+  await daemon.run('DELETE', '/1.0/storage-pools/limited');
+});

@@ -15,6 +15,7 @@ import {
 } from '@lxd-ts/driver-kit';
 import { isErrno, run, supportsIdmappedMounts } from '@lxd-ts/host';
 import { applyDiskLimits, hasLimits } from './disk-limits.ts';
+import { deviceKey } from './key.ts';
 import { diskKeys } from './keys/disk.ts';
 
 const propagations = [
@@ -33,9 +34,6 @@ const propagationOf = (value: string | undefined): MountAttachment['propagation'
 
 /** Volumes mounted for running devices, by instance and device, given back when the device stops. */
 const mountedVolumes = new Map<string, MountedVolume>();
-
-const keyOf = (device: Device, { instance }: DeviceContext): string =>
-  `${instance.project}/${instance.name}/${device.name}`;
 
 /** What kind of file a source is; undefined when it is missing. */
 const sourceKind = async (source: string): Promise<'directory' | 'file' | 'block' | undefined> => {
@@ -87,7 +85,7 @@ const attach = async (device: Device, context: DeviceContext): Promise<readonly 
   const source = config['source'] ?? '';
   if (config['pool']) {
     const volume = await context.volume(config['pool'], source);
-    mountedVolumes.set(keyOf(device, context), volume);
+    mountedVolumes.set(deviceKey(device, context), volume);
     const shift = isTrue(config['shift']) || volume.shifted;
     if (shift) await checkShift(context, volume.path);
     return [mountOf(device, volume.path, shift, undefined)];
@@ -165,11 +163,11 @@ export const disk = defineDeviceDriver({
     const { config } = device;
     // Mounted already: taken up so that it is given back when the device stops.
     if (config['pool'] && !isRootDisk(config))
-      mountedVolumes.set(keyOf(device, context), await context.volume(config['pool'], config['source'] ?? ''));
+      mountedVolumes.set(deviceKey(device, context), await context.volume(config['pool'], config['source'] ?? ''));
   },
 
   async stop(device, context) {
-    const key = keyOf(device, context);
+    const key = deviceKey(device, context);
     const volume = mountedVolumes.get(key);
     mountedVolumes.delete(key);
     await volume?.[Symbol.asyncDispose]();

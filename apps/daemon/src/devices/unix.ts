@@ -12,6 +12,7 @@ import {
   type NodeAttachment,
 } from '@lxd-ts/driver-kit';
 import { isErrno } from '@lxd-ts/host';
+import { deviceKey } from './key.ts';
 import { unixKeys } from './keys/unix.ts';
 import { watchPath } from './watch-path.ts';
 
@@ -24,9 +25,6 @@ interface HostNode {
 
 /** Watches of host nodes that come and go, by instance and device. */
 const watches = new Map<string, Disposable>();
-
-const keyOf = (device: Device, { instance }: DeviceContext): string =>
-  `${instance.project}/${instance.name}/${device.name}`;
 
 /** The numbers of a device of this type on the host (makedev(3)); undefined when nothing is there. */
 const hostNode = async (type: NodeType, path: string): Promise<HostNode | undefined> => {
@@ -79,7 +77,7 @@ const attachments = async (type: NodeType, device: Device): Promise<readonly Nod
 
 /** Attaches the device whenever its host node appears, and detaches it when that goes. */
 const follow = (type: NodeType, device: Device, context: DeviceContext): void => {
-  const key = keyOf(device, context);
+  const key = deviceKey(device, context);
   let waiting = false;
   const wanted = async (): Promise<readonly NodeAttachment[] | undefined> => {
     waiting = false;
@@ -123,7 +121,7 @@ const unixDevice = (type: NodeType): DeviceDriver =>
     },
 
     async stop(device, context) {
-      const key = keyOf(device, context);
+      const key = deviceKey(device, context);
       watches.get(key)?.[Symbol.dispose]();
       watches.delete(key);
       return undefined;

@@ -38,8 +38,8 @@ export const watchPath = (path: string, onChange: () => void): Disposable => {
 
   const changed = (): void => {
     if (disposed) return;
-    // The directory may be another one by now, of the same name.
-    if (watched !== undefined && !existsSync(watched)) watched = undefined;
+    // The directory may be another one of the same name by now: the watch would stay with the one that is gone.
+    watched = undefined;
     watchNearest();
     onChange();
   };

@@ -343,6 +343,16 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
     }
   };
 
+  /** Detaches what belongs to devices that were being added when the daemon died. */
+  const detachStrangers = async (instance: Instance, run: Run, directory: string): Promise<void> => {
+    for (const attachment of run.attachments.filter(({ device }) => !instance.expanded.devices[device])) {
+      log.warn({ instance: instance.name, device: attachment.device }, 'Removing a device that was being added');
+      await run.running.detach(attachment);
+      run.attachments = run.attachments.filter((other) => other !== attachment);
+      await saveAttachments(directory, run.attachments);
+    }
+  };
+
   const priority = (instance: Instance, key: string): number => Number(instance.expanded.config[key] ?? 0);
 
   return {
@@ -376,6 +386,7 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
               );
               if (instance.config[frozenKey]) await thaw(instance, run);
               run.frozen = (await running.status()) === 'frozen';
+              await detachStrangers(instance, run, machine.devices);
               await devices.recover(instance, run.idmap, running.pid);
               return;
             }

@@ -92,7 +92,6 @@ export const runForwarder = async (file: string): Promise<void> => {
     process.exit(status);
   };
   process.on('SIGTERM', () => end(0));
-  process.on('SIGPIPE', () => undefined);
   process.on('uncaughtException', (error) => {
     log(messageOf(error));
     end(1);

@@ -53,11 +53,12 @@ export const forwarderRuns = async (files: ForwarderFiles): Promise<boolean> => 
 };
 
 /**
- * Starts a forwarder and returns when it listens.
+ * Starts a forwarder and returns when it listens. One that a crash left of this device is ended first.
  *
  * @throws LxdError bad-request with what kept it from listening
  */
 export const startForwarder = async (files: ForwarderFiles, job: Omit<Job, 'pidFile'>): Promise<void> => {
+  await stopForwarder(files);
   await Promise.all([mkdir(files.directory, { recursive: true }), mkdir(files.logs, { recursive: true })]);
   await writeFile(jobFile(files), JSON.stringify({ ...job, pidFile: pidFile(files) } satisfies Job), { mode: 0o600 });
   await using log = await open(join(files.logs, `proxy.${files.device}.log`), 'a', 0o600);
