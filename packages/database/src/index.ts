@@ -34,7 +34,7 @@ export {
   ForeignKeyViolation,
   UniqueViolation,
 } from './engine/errors.ts';
-export { inList, type ListValue, preparedCommand, preparedQuery, stored } from './engine/prepared.ts';
+export { inList, type ListValue, matches, preparedCommand, preparedQuery, stored } from './engine/prepared.ts';
 export type { Reader, Transaction } from './engine/transaction.ts';
 export { schemaVersion } from './migrate.ts';
 export { type DatabaseKind, type Databases, type OpenOptions, openDatabase, openDatabases } from './open.ts';

@@ -14,7 +14,7 @@ export interface UsedRange {
 export interface IdMapChoice {
   /** The host's range for containers: contiguous, for uids and gids alike. */
   readonly range: UsedRange;
-  /** Ranges of the other isolated containers. */
+  /** Ranges of the other isolated containers; they count when `needsFreeIds`. */
   readonly used: readonly UsedRange[];
 }
 
@@ -35,6 +35,10 @@ const freeBase = ({ range, used }: IdMapChoice, size: number): number => {
   }
   return base;
 };
+
+/** Whether the map of a container depends on the ids that others have. @param config - expanded */
+export const needsFreeIds = (config: Config): boolean =>
+  isTrue(config['security.idmap.isolated']) && !config['security.idmap.base'];
 
 /**
  * The id map of a container (spec 03 §15): the shared map, an isolated one, or the one it asks for, with `raw.idmap` merged in.

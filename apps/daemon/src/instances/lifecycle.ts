@@ -25,7 +25,7 @@ import type { DeviceManager, VolatileChanges } from '../devices/manager.ts';
 import type { Drivers } from '../drivers/registry.ts';
 import type { Events } from '../events/bus.ts';
 import { loadAttachments, saveAttachments } from './attachments.ts';
-import { chooseIdMap, renderIdMap } from './idmap.ts';
+import { chooseIdMap, needsFreeIds, renderIdMap, type UsedRange } from './idmap.ts';
 import { handleOf, type Instance, lockKey } from './instance.ts';
 import type { Run, Runs } from './running.ts';
 import type { InstanceStore } from './store.ts';
@@ -91,16 +91,24 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
   /** Set while the host goes down: the power state on record must survive. */
   let keepPowerState = false;
 
-  const idmapOf = async (instance: Instance): Promise<IdMap | undefined> => {
-    if (instance.type !== 'container' || isTrue(instance.expanded.config['security.privileged'])) return undefined;
+  /** The host's ids that other isolated containers have. */
+  const usedIds = async (instance: Instance): Promise<UsedRange[]> => {
     const others = await store.list({ type: 'container' });
-    const used = others.flatMap((other) => {
+    return others.flatMap((other) => {
       const { config } = other.expanded;
       const base = Number(config['volatile.idmap.base'] ?? 0);
       if (other.id === instance.id || base === 0) return [];
       return [{ host: base, size: Number(config['security.idmap.size'] ?? 65536) }];
     });
-    return chooseIdMap(instance.expanded.config, { range: await parts.subIds(), used });
+  };
+
+  const idmapOf = async (instance: Instance): Promise<IdMap | undefined> => {
+    if (instance.type !== 'container' || isTrue(instance.expanded.config['security.privileged'])) return undefined;
+    const { config } = instance.expanded;
+    return chooseIdMap(config, {
+      range: await parts.subIds(),
+      used: needsFreeIds(config) ? await usedIds(instance) : [],
+    });
   };
 
   const machineOf = async (instance: Instance, path: string, idmap: IdMap | undefined): Promise<Machine> => {
@@ -169,7 +177,7 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
 
     const onStopped = async (reason: StopReason): Promise<void> => {
       // The record may have changed while it ran (renamed devices, other profiles): take the newest.
-      const current = (await store.list()).find((one) => one.id === instance.id) ?? instance;
+      const current = (await store.findById(instance.id)) ?? instance;
       try {
         await clear(current, volume);
       } catch (error) {
@@ -218,7 +226,7 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
     await started.value.afterStart(running.pid);
 
     const map = renderIdMap(idmap);
-    await store.setConfig(instance.id, {
+    const changes = {
       ...prepared,
       ...started.value.volatile,
       ...(instance.type === 'container'
@@ -230,8 +238,8 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
           }
         : {}),
       'volatile.last_state.power': 'RUNNING',
-    });
-    await store.markUsed(instance.id, new Date());
+    };
+    await store.setConfig(instance.id, changes, new Date());
     undo.commit();
     watch(instance, running, mounted.value, started.value.attachments, idmap);
   };

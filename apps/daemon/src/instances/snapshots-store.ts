@@ -8,7 +8,9 @@ import {
   loadConfigs,
   loadDevices,
   lte,
+  matches,
   patchConfig,
+  preparedQuery,
   type Reader,
   replaceConfig,
   replaceDevices,
@@ -58,12 +60,17 @@ export interface SnapshotStore {
   ): Promise<readonly { readonly project: string; readonly instance: string; readonly name: string }[]>;
 }
 
-const listIn = async (tx: Reader, instanceId: number | undefined): Promise<InstanceSnapshot[]> => {
-  const rows = await tx
+/** Of one instance, or of all (null). */
+const selectSnapshots = preparedQuery(['instance'], (tx, { instance }) =>
+  tx
     .select()
     .from(instancesSnapshots)
-    .where(instanceId === undefined ? undefined : eq(instancesSnapshots.instanceId, instanceId))
-    .orderBy(asc(instancesSnapshots.creationDate), asc(instancesSnapshots.id));
+    .where(matches(instancesSnapshots.instanceId, instance))
+    .orderBy(asc(instancesSnapshots.creationDate), asc(instancesSnapshots.id)),
+);
+
+const listIn = async (tx: Reader, instanceId: number | undefined): Promise<InstanceSnapshot[]> => {
+  const rows = await selectSnapshots(tx, { instance: instanceId ?? null });
   const ids = rows.map((row) => row.id);
   const configs = await loadConfigs(tx, instancesSnapshotsConfig, ids);
   const devices = await loadDevices(tx, instancesSnapshotsDevices, ids);

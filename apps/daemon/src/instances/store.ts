@@ -7,7 +7,9 @@ import {
   insertRow,
   loadConfigs,
   loadDevices,
+  matches,
   patchConfig,
+  preparedQuery,
   type Reader,
   replaceConfig,
   replaceDevices,
@@ -57,17 +59,22 @@ export interface InstanceStore {
     profile?: { project: string; name: string };
   }): Promise<readonly Instance[]>;
   find(project: string, name: string): Promise<Instance | undefined>;
+  /** The instance of a row, whatever it is called by now. */
+  findById(id: number): Promise<Instance | undefined>;
   /** @throws LxdError not-found */
   get(project: string, name: string): Promise<Instance>;
   /** @throws LxdError conflict when the name is taken, not-found for an unknown profile */
   insert(instance: NewInstance): Promise<Instance>;
   update(instance: Instance, change: InstanceChange): Promise<Instance>;
-  /** Changes single configuration keys without touching others; an empty value removes the key. */
-  setConfig(id: number, changes: Config): Promise<void>;
+  /**
+   * Changes single configuration keys without touching others; an empty value removes the key.
+   *
+   * @param usedAt - when it was started, if it was
+   */
+  setConfig(id: number, changes: Config, usedAt?: Date): Promise<void>;
   markReady(id: number): Promise<void>;
   /** Notes that it is going to be deleted. */
   markPending(id: number): Promise<void>;
-  markUsed(id: number, at: Date): Promise<void>;
   rename(instance: Instance, name: string): Promise<void>;
   setProject(instance: Instance, project: string): Promise<void>;
   delete(id: number): Promise<void>;
@@ -75,15 +82,40 @@ export interface InstanceStore {
 
 type Row = typeof instances.$inferSelect & { projectName: string };
 
-const rowsOf = async (tx: Reader, conditions: Parameters<typeof and>): Promise<Row[]> => {
-  const rows = await tx
+const withProject = (tx: Reader) =>
+  tx
     .select({ instance: instances, projectName: projects.name })
     .from(instances)
-    .innerJoin(projects, eq(projects.id, instances.projectId))
-    .where(and(...conditions))
-    .orderBy(asc(projects.name), asc(instances.name));
-  return rows.map(({ instance, projectName }) => ({ ...instance, projectName }));
-};
+    .innerJoin(projects, eq(projects.id, instances.projectId));
+
+const selectByName = preparedQuery(['project', 'name'], (tx, { project, name }) =>
+  withProject(tx).where(and(eq(projects.name, project), eq(instances.name, name))),
+);
+
+const selectById = preparedQuery(['id'], (tx, { id }) => withProject(tx).where(eq(instances.id, id)));
+
+const selectAll = preparedQuery(['project', 'type'], (tx, { project, type }) =>
+  withProject(tx)
+    .where(and(matches(projects.name, project), matches(instances.type, type)))
+    .orderBy(asc(projects.name), asc(instances.name)),
+);
+
+const rowsOf = (found: Awaited<ReturnType<typeof selectAll>>): Row[] =>
+  found.map(({ instance, projectName }) => ({ ...instance, projectName }));
+
+const withProfile = (tx: Reader) =>
+  tx
+    .select({ instanceId: instancesProfiles.instanceId, profileId: profiles.id, name: profiles.name })
+    .from(instancesProfiles)
+    .innerJoin(profiles, eq(profiles.id, instancesProfiles.profileId));
+
+const selectLinks = preparedQuery(['instance'], (tx, { instance }) =>
+  withProfile(tx).where(eq(instancesProfiles.instanceId, instance)).orderBy(asc(instancesProfiles.applyOrder)),
+);
+
+const selectAllLinks = preparedQuery([], (tx) =>
+  withProfile(tx).orderBy(asc(instancesProfiles.instanceId), asc(instancesProfiles.applyOrder)),
+);
 
 /** Instances of rows, complete with profiles and expansion, in a constant number of queries. */
 const assemble = async (tx: Reader, rows: readonly Row[]): Promise<Instance[]> => {
@@ -92,13 +124,9 @@ const assemble = async (tx: Reader, rows: readonly Row[]): Promise<Instance[]> =
   const configs = await loadConfigs(tx, instancesConfig, ids);
   const devices = await loadDevices(tx, instancesDevices, ids);
   const [only] = ids;
-  const links = await tx
-    .select({ instanceId: instancesProfiles.instanceId, profileId: profiles.id, name: profiles.name })
-    .from(instancesProfiles)
-    .innerJoin(profiles, eq(profiles.id, instancesProfiles.profileId))
-    // A list is of nearly all instances: reading all links then beats naming each.
-    .where(ids.length === 1 && only !== undefined ? eq(instancesProfiles.instanceId, only) : undefined)
-    .orderBy(asc(instancesProfiles.instanceId), asc(instancesProfiles.applyOrder));
+  // A list is of nearly all instances: reading all links then beats naming each.
+  const links =
+    ids.length === 1 && only !== undefined ? await selectLinks(tx, { instance: only }) : await selectAllLinks(tx, {});
   const profileIds = [...new Set(links.map((link) => link.profileId))];
   const profileConfigs = await loadConfigs(tx, profilesConfig, profileIds);
   const profileDevices = await loadDevices(tx, profilesDevices, profileIds);
@@ -148,7 +176,7 @@ const replaceProfiles = async (
 };
 
 const findIn = async (tx: Reader, project: string, name: string): Promise<Instance | undefined> => {
-  const [instance] = await assemble(tx, await rowsOf(tx, [eq(projects.name, project), eq(instances.name, name)]));
+  const [instance] = await assemble(tx, rowsOf(await selectByName(tx, { project, name })));
   return instance;
 };
 
@@ -161,11 +189,8 @@ export const createInstanceStore = (database: Database): InstanceStore => {
   const store: InstanceStore = {
     list: (where = {}) =>
       database.read(async (tx) => {
-        const conditions = [
-          where.project === undefined ? undefined : eq(projects.name, where.project),
-          where.type === undefined ? undefined : eq(instances.type, where.type),
-        ];
-        const all = await assemble(tx, await rowsOf(tx, conditions));
+        const { project = null, type = null } = where;
+        const all = await assemble(tx, rowsOf(await selectAll(tx, { project, type })));
         const { profile } = where;
         return profile
           ? all.filter((one) => one.project === profile.project && one.profiles.includes(profile.name))
@@ -173,6 +198,12 @@ export const createInstanceStore = (database: Database): InstanceStore => {
       }),
 
     find: (project, name) => database.read((tx) => findIn(tx, project, name)),
+
+    findById: (id) =>
+      database.read(async (tx) => {
+        const [instance] = await assemble(tx, rowsOf(await selectById(tx, { id })));
+        return instance;
+      }),
 
     async get(project, name) {
       const instance = await store.find(project, name);
@@ -183,7 +214,7 @@ export const createInstanceStore = (database: Database): InstanceStore => {
     insert: (instance) =>
       database.transaction(async (tx) => {
         const project = await projectId(tx, instance.project);
-        const [taken] = await rowsOf(tx, [eq(projects.name, instance.project), eq(instances.name, instance.name)]);
+        const [taken] = await selectByName(tx, { project: instance.project, name: instance.name });
         if (taken) throw conflict(`Instance "${instance.name}" already exists`);
         const id = await insertRow(tx, instances, {
           nodeId: firstNodeId,
@@ -221,8 +252,9 @@ export const createInstanceStore = (database: Database): InstanceStore => {
         return updated;
       }),
 
-    setConfig: (id, changes) =>
+    setConfig: (id, changes, usedAt) =>
       database.transaction(async (tx) => {
+        if (usedAt) await tx.update(instances).set({ lastUseDate: usedAt }).where(eq(instances.id, id));
         const change = Object.fromEntries(
           Object.entries(changes).map(([key, value]) => [key, value === '' ? null : value]),
         );
@@ -231,11 +263,6 @@ export const createInstanceStore = (database: Database): InstanceStore => {
 
     markReady: (id) => setState(id, 'ready'),
     markPending: (id) => setState(id, 'pending'),
-
-    markUsed: (id, at) =>
-      database.transaction(async (tx) => {
-        await tx.update(instances).set({ lastUseDate: at }).where(eq(instances.id, id));
-      }),
 
     rename: (instance, name) =>
       database.transaction(async (tx) => {

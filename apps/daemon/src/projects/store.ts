@@ -1,4 +1,13 @@
-import { asc, type Database, eq, loadConfigs, type Reader, replaceConfig, schema } from '@lxd-ts/database';
+import {
+  asc,
+  type Database,
+  eq,
+  loadConfigs,
+  preparedQuery,
+  type Reader,
+  replaceConfig,
+  schema,
+} from '@lxd-ts/database';
 import { type Config, notFound } from '@lxd-ts/driver-kit';
 
 const { projects, projectsConfig } = schema;
@@ -10,9 +19,13 @@ export interface Project {
   readonly config: Config;
 }
 
+const selectId = preparedQuery(['name'], (tx, { name }) =>
+  tx.select({ id: projects.id }).from(projects).where(eq(projects.name, name)),
+);
+
 /** The row number of a project. @throws LxdError not-found */
 export const projectId = async (tx: Reader, name: string): Promise<number> => {
-  const [row] = await tx.select({ id: projects.id }).from(projects).where(eq(projects.name, name));
+  const [row] = await selectId(tx, { name });
   if (!row) throw notFound(`Project "${name}" not found`);
   return row.id;
 };

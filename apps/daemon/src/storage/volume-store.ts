@@ -6,6 +6,8 @@ import {
   firstNodeId,
   insertRow,
   loadConfigs,
+  matches,
+  preparedQuery,
   type Reader,
   replaceConfig,
   schema,
@@ -87,21 +89,45 @@ export interface VolumeStore {
   deleteSnapshot(id: number): Promise<void>;
 }
 
-const listIn = async (tx: Reader, { pool, project, type, name }: VolumeQuery): Promise<StoredVolume[]> => {
-  const rows = await tx
+const withPlace = (tx: Reader) =>
+  tx
     .select({ volume: storageVolumes, pool: storagePools.name, project: projects.name })
     .from(storageVolumes)
     .innerJoin(storagePools, eq(storagePools.id, storageVolumes.storagePoolId))
-    .innerJoin(projects, eq(projects.id, storageVolumes.projectId))
+    .innerJoin(projects, eq(projects.id, storageVolumes.projectId));
+
+const selectVolumes = preparedQuery(['pool', 'project', 'type'], (tx, { pool, project, type }) =>
+  withPlace(tx)
+    .where(and(matches(storagePools.name, pool), matches(projects.name, project), matches(storageVolumes.type, type)))
+    .orderBy(asc(storageVolumes.type), asc(storageVolumes.name)),
+);
+
+const selectNamed = preparedQuery(['pool', 'project', 'type', 'name'], (tx, { pool, project, type, name }) =>
+  withPlace(tx)
     .where(
       and(
-        pool === undefined ? undefined : eq(storagePools.name, pool),
-        project === undefined ? undefined : eq(projects.name, project),
-        type === undefined ? undefined : eq(storageVolumes.type, type),
-        name === undefined ? undefined : eq(storageVolumes.name, name),
+        eq(storageVolumes.name, name),
+        matches(storagePools.name, pool),
+        matches(projects.name, project),
+        matches(storageVolumes.type, type),
       ),
     )
-    .orderBy(asc(storageVolumes.type), asc(storageVolumes.name));
+    .orderBy(asc(storageVolumes.type)),
+);
+
+const selectSnapshots = preparedQuery(['volume'], (tx, { volume }) =>
+  tx
+    .select()
+    .from(storageVolumesSnapshots)
+    .where(eq(storageVolumesSnapshots.storageVolumeId, volume))
+    .orderBy(asc(storageVolumesSnapshots.creationDate), asc(storageVolumesSnapshots.id)),
+);
+
+const listIn = async (tx: Reader, query: VolumeQuery): Promise<StoredVolume[]> => {
+  const { pool = null, project = null, type = null, name } = query;
+  const rows = await (name === undefined
+    ? selectVolumes(tx, { pool, project, type })
+    : selectNamed(tx, { pool, project, type, name }));
   const configs = await loadConfigs(
     tx,
     storageVolumesConfig,
@@ -122,11 +148,7 @@ const listIn = async (tx: Reader, { pool, project, type, name }: VolumeQuery): P
 };
 
 const snapshotsIn = async (tx: Reader, volumeId: number): Promise<StoredSnapshot[]> => {
-  const rows = await tx
-    .select()
-    .from(storageVolumesSnapshots)
-    .where(eq(storageVolumesSnapshots.storageVolumeId, volumeId))
-    .orderBy(asc(storageVolumesSnapshots.creationDate), asc(storageVolumesSnapshots.id));
+  const rows = await selectSnapshots(tx, { volume: volumeId });
   const configs = await loadConfigs(
     tx,
     storageVolumesSnapshotsConfig,

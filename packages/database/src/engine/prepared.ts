@@ -70,6 +70,13 @@ export const stored = (column: Column, placeholder: Placeholder): SQL =>
   })}`;
 
 /**
+ * The condition that `column` has a value; null stands for any. For lists that are narrowed or not: it is no use to an
+ * index, so a single row is looked up with `eq`.
+ */
+export const matches = (column: Column, placeholder: Placeholder): SQL =>
+  sql`(${stored(column, placeholder)} is null or ${column} = ${stored(column, placeholder)})`;
+
+/**
  * The condition that `column` is one of a list of any length: the list is one parameter, so the statement is always the
  * same and its parameters few.
  *
