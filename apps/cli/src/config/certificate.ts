@@ -11,6 +11,8 @@ export interface ClientKeys {
 
 /** Makes a self-signed client certificate: ECDSA on P-384, valid for ten years (spec 01, client directories). */
 const generate = async (): Promise<ClientKeys> => {
+  // What @peculiar/x509 is built with wants it to be there first.
+  await import('reflect-metadata');
   const {
     X509CertificateGenerator,
     BasicConstraintsExtension,
