@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { internal, type Machine } from '@lxd-ts/driver-kit';
 import { type Cgroup, cgroupProcesses, isErrno, isFrozen, removeCgroup, thawCgroup } from '@lxd-ts/host';
 import { allCgroups } from './cgroups.ts';
+import { nodePrefix } from './device-node.ts';
 import { type Place, placeOf } from './place.ts';
 import { unstage } from './staging.ts';
 
@@ -51,6 +52,8 @@ export const cleanUp = async (machine: Machine): Promise<void> => {
     ...allCgroups(place).map((cgroup) => clear(place, cgroup)),
     ...[place.startedMark, place.rebootMark, place.seccomp].map((path) => rm(path, { force: true })),
     unstage(machine, files),
-    ...files.filter((name) => name.startsWith('unix.')).map((name) => rm(join(machine.devices, name), { force: true })),
+    ...files
+      .filter((name) => name.startsWith(nodePrefix))
+      .map((name) => rm(join(machine.devices, name), { force: true })),
   ]);
 };

@@ -251,4 +251,28 @@ describe('a privileged container', () => {
     using root = openProcessRoot(instance.pid);
     expect(root.stat('/zero').isCharacterDevice()).toBe(true);
   });
+
+  it('may use a further device for as long as it is attached', async () => {
+    const instance = await suite.start(await suite.newMachine());
+    const node = {
+      kind: 'node',
+      device: 'loop',
+      type: 'block',
+      major: 7,
+      minor: 0,
+      target: '/dev/loop0',
+      mode: 0o660,
+      uid: 0,
+      gid: 0,
+    } as const;
+    await output(instance, 'mknod /own b 7 0');
+    expect((await sh(instance, 'head -c 1 /own')).stderr).toContain('not permitted');
+    await instance.attach(node);
+    // An unused loop device is empty, or has no medium.
+    expect((await sh(instance, 'head -c 1 /own; head -c 1 /dev/loop0')).stderr).not.toContain('not permitted');
+    await instance.detach(node);
+    expect((await sh(instance, 'head -c 1 /own')).stderr).toContain('not permitted');
+    const other = await suite.start(await suite.newMachine(), [node]);
+    expect((await sh(other, 'head -c 1 /dev/loop0')).stderr).not.toContain('not permitted');
+  });
 });

@@ -11,9 +11,15 @@ const deviceNumber = (major: number, minor: number): number =>
   // Numbers beyond 2^32 need more than JavaScript's bit operators; no device has a major above 4095.
   ((major & 0xfff) << 8) + (minor & 0xff) + (minor >> 8) * 0x100000;
 
+/** Of the names of nodes in a machine's directory. */
+export const nodePrefix = 'lxc.node.';
+
 /** Where the host keeps the node that is shown inside. */
 export const nodePath = (machine: Machine, { device, target }: NodeAttachment): string =>
-  join(machine.devices, `unix.${device}.${target.replace(/^\/+/, '').replaceAll('-', '--').replaceAll('/', '-')}`);
+  join(
+    machine.devices,
+    `${nodePrefix}${device}.${target.replace(/^\/+/, '').replaceAll('-', '--').replaceAll('/', '-')}`,
+  );
 
 /** An id inside as one on the host. @throws LxdError bad-request for one the instance does not have */
 export const hostId = (machine: Machine, kind: 'uid' | 'gid', id: number): number => {

@@ -93,7 +93,7 @@ const attachMount = async (target: Target, attachment: MountAttachment): Promise
     return;
   }
   // Mounted on the host for a moment, to be shown inside from there.
-  const staging = join(target.machine.devices, `mount.${device}`);
+  const staging = join(target.machine.devices, `lxc.mount.${device}`);
   await mkdir(staging, { recursive: true });
   try {
     await using mounted = await mount(source, staging, { type: fileSystem, ...(options ? { options } : {}) });

@@ -50,12 +50,11 @@ set_config_path clone console_getfd console attach';
 /** Loads liblxc. @throws when it is not installed */
 export const loadLiblxc = (): Attach => {
   const library = koffi.load('liblxc.so.1');
-  const container = koffi.struct('lxc_container', {
+  const container = koffi.struct({
     ...dataMembers,
     ...Object.fromEntries(methods.split(/\s+/).map((method) => [method, 'void *'])),
   });
-  koffi.struct('lxc_groups', { size: 'size_t', list: 'void *' });
-  koffi.struct('lxc_attach_options', {
+  const attachOptions = koffi.struct({
     attach_flags: 'int',
     namespaces: 'int',
     personality: 'long',
@@ -70,17 +69,21 @@ export const loadLiblxc = (): Attach => {
     stderr_fd: 'int',
     log_fd: 'int',
     lsm_label: 'char *',
-    groups: 'lxc_groups',
+    groups: koffi.struct({ size: 'size_t', list: 'void *' }),
   });
-  koffi.struct('lxc_attach_command', { program: 'char *', argv: 'char **' });
-  const open = library.func('lxc_container *lxc_container_new(const char *name, const char *path)');
-  const put = library.func('int lxc_container_put(lxc_container *container)');
+  const attachCommand = koffi.struct({ program: 'char *', argv: 'char **' });
+  const open = library.func('void *lxc_container_new(const char *name, const char *path)');
+  const put = library.func('int lxc_container_put(void *container)');
   const runCommand = library.symbol('lxc_attach_run_command', 'void *');
-  const attachType = koffi.proto(
-    'int lxc_attach(lxc_container *, void *, lxc_attach_command *, lxc_attach_options *, _Out_ int *)',
-  );
+  const attachType = koffi.proto('int', [
+    'void *',
+    'void *',
+    koffi.pointer(attachCommand),
+    koffi.pointer(attachOptions),
+    koffi.out(koffi.pointer('int')),
+  ]);
 
-  const loadConfigType = koffi.proto('bool lxc_load_config(lxc_container *, const char *)');
+  const loadConfigType = koffi.proto('bool', ['void *', 'const char *']);
 
   return (lxcPath, name, { configFile, cwd, uid, gid, environment, stdin, stdout, stderr, program, argv }) =>
     new Promise((resolve, reject) => {

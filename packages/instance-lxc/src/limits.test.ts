@@ -112,6 +112,21 @@ describe.runIf(isV1('memory'))('on version 1 of control groups', () => {
   });
 });
 
+it('[03.90] the network priority is set, or refused where the host has no controller for it', async () => {
+  const machine = await suite.newMachine({ 'limits.network.priority': '5' });
+  const has = cgroupLayout().controllers.has('net_prio');
+  const starting = suite.start(machine);
+  if (has) {
+    await starting;
+    const map = readCgroupFile(payloadCgroup(placeOf(machine)), 'net_prio', 'net_prio.ifpriomap') ?? '';
+    expect(map).toMatch(/^lo 5$/m);
+  } else {
+    await expect(starting).rejects.toMatchObject({ kind: 'not-implemented' });
+    await expect(starting).rejects.toThrow('"limits.network.priority"');
+    expect(await lxc.find(machine)).toBeUndefined();
+  }
+});
+
 it('[03.77 03.83] values out of range and of other forms are refused', () => {
   for (const config of [
     { 'limits.cpu.allowance': '50' },

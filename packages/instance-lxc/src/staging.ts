@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Attachment, Machine, MountAttachment } from '@lxd-ts/driver-kit';
 import { bindMount, mountsBelow, unmountAll } from '@lxd-ts/host';
 
-const prefix = 'staged.';
+const prefix = 'lxc.staged.';
 
 /** Whether a mount must be made on the host first: in a user namespace the kernel refuses to leave out what is mounted below. */
 const needsStaging = (machine: Machine, { fileSystem, recursive, source }: MountAttachment): boolean =>

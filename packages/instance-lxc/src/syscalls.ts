@@ -107,17 +107,18 @@ export const connectUnix = (address: string): number => {
   }
 };
 
-koffi.struct('iovec', { base: 'void *', length: 'size_t' });
-koffi.struct('msghdr', {
+// Types without names: koffi knows each name once per process, however often this module is loaded.
+const vector = koffi.struct({ base: 'void *', length: 'size_t' });
+const messageHeader = koffi.struct({
   name: 'void *',
   nameLength: 'uint32_t',
-  data: 'iovec *',
+  data: koffi.pointer(vector),
   dataLength: 'size_t',
   control: 'void *',
   controlLength: 'size_t',
   flags: 'int',
 });
-const recvmsg = libc.func('long recvmsg(int fd, _Inout_ msghdr *message, int flags)');
+const recvmsg = libc.func('recvmsg', 'long', ['int', koffi.inout(koffi.pointer(messageHeader)), 'int']);
 const MSG_CMSG_CLOEXEC = 0x40000000;
 const SCM_RIGHTS = 1;
 
@@ -211,14 +212,13 @@ export const setFsIds = (uid: number, gid: number): void => {
   setfsuid(uid);
 };
 
-koffi.struct('sock_fprog', { length: 'uint16_t', filter: 'void *' });
+const filterProgram = koffi.struct({ length: 'uint16_t', filter: 'void *' });
 const PR_SET_SECCOMP = 22;
 const SECCOMP_MODE_FILTER = 2;
-const prctl = bind<[option: number, mode: number, program: { length: number; filter: Uint8Array }]>(
-  'int prctl(int option, unsigned long mode, sock_fprog *program)',
-);
+const prctl = libc.func('prctl', 'int', ['int', 'unsigned long', koffi.pointer(filterProgram)]);
 
 /** Filters the system calls of the calling thread and of what it starts, seccomp(2). */
 export const installSeccompFilter = (filter: Uint8Array, length: number): void => {
-  prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, { length, filter });
+  const result: number = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, { length, filter });
+  if (result === -1) throw errnoError(koffi.errno(), 'prctl');
 };

@@ -7,6 +7,8 @@ export const resourceTests = ({ driver, start, newMachine }: InstanceSuite): voi
   describe('usage', () => {
     it('counts CPU time, memory, processes and the loopback interface', async () => {
       const instance = await start();
+      // Its init sets the interface up.
+      await expect.poll(async () => (await instance.usage()).network.lo?.state).toBe('up');
       const before = await instance.usage();
       expect(before.pid).toBe(instance.pid);
       expect(before.network.lo).toMatchObject({
