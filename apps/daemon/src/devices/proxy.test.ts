@@ -10,6 +10,9 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { createContainer, importBusybox, type TestContainer } from '../testing/containers.ts';
 import { startTestDaemon, type TestDaemon } from '../testing/daemon.ts';
 
+/** Ports of this run alone, below those the kernel hands out. */
+const port = (n: number): number => 18_000 + (process.pid % 700) * 20 + n;
+
 /** Not `eth0`, which the image's DHCP client looks after. */
 const own = { type: 'nic', nictype: 'p2p', name: 'own0' };
 let daemon: TestDaemon;
@@ -72,12 +75,12 @@ test('[03.347 03.349] TCP of the host reaches the instance, half-closed connecti
   await serve({ protocol: 'tcp', host: '127.0.0.1', port: 80 }, (client) => void shout(client));
   await serve({ protocol: 'tcp', host: '127.0.0.1', port: 81 }, (client) => void client.pipe(client));
   await c.patch({
-    shout: proxy({ listen: 'tcp:127.0.0.1:17001', connect: 'tcp:127.0.0.1:80' }),
-    echo: proxy({ listen: 'tcp:127.0.0.1:17002', connect: 'tcp:127.0.0.1:81' }),
+    shout: proxy({ listen: `tcp:127.0.0.1:${port(1)}`, connect: 'tcp:127.0.0.1:80' }),
+    echo: proxy({ listen: `tcp:127.0.0.1:${port(2)}`, connect: 'tcp:127.0.0.1:81' }),
   });
-  expect(await ask({ host: '127.0.0.1', port: 17001 }, 'hello')).toBe('HELLO');
+  expect(await ask({ host: '127.0.0.1', port: port(1) }, 'hello')).toBe('HELLO');
   const data = randomBytes(32 << 20);
-  const socket = connect({ host: '127.0.0.1', port: 17002, allowHalfOpen: true });
+  const socket = connect({ host: '127.0.0.1', port: port(2), allowHalfOpen: true });
   socket.end(data);
   const hash = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex');
   expect(hash(await buffer(socket))).toBe(hash(data));
@@ -85,20 +88,20 @@ test('[03.347 03.349] TCP of the host reaches the instance, half-closed connecti
 
 test('[03.353] a wildcard connect address is the own address of the instance', async () => {
   await serve({ protocol: 'tcp', host: '192.0.2.10', port: 80 }, (client) => void shout(client));
-  await c.patch({ p: proxy({ listen: 'tcp:127.0.0.1:17001', connect: 'tcp:0.0.0.0:80' }) });
-  expect(await ask({ host: '127.0.0.1', port: 17001 }, 'own')).toBe('OWN');
+  await c.patch({ p: proxy({ listen: `tcp:127.0.0.1:${port(1)}`, connect: 'tcp:0.0.0.0:80' }) });
+  expect(await ask({ host: '127.0.0.1', port: port(1) }, 'own')).toBe('OWN');
 });
 
 test('[03.352 03.351] IPv6, ranges of ports, and many ports to one', async () => {
   for (const port of [80, 81])
     await serve({ protocol: 'tcp', host: '::1', port }, async (client) => client.end(`${port}${await text(client)}`));
   await c.patch({
-    six: proxy({ listen: 'tcp:[::1]:17010-17011', connect: 'tcp:[::1]:80-81' }),
-    many: proxy({ listen: 'tcp:127.0.0.1:17012,17014-17015', connect: 'tcp:[::1]:80' }),
+    six: proxy({ listen: `tcp:[::1]:${port(10)}-${port(11)}`, connect: 'tcp:[::1]:80-81' }),
+    many: proxy({ listen: `tcp:127.0.0.1:${port(12)},${port(14)}-${port(15)}`, connect: 'tcp:[::1]:80' }),
   });
-  expect(await ask({ host: '::1', port: 17010 }, 'x')).toBe('80x');
-  expect(await ask({ host: '::1', port: 17011 }, 'x')).toBe('81x');
-  for (const port of [17012, 17014, 17015]) expect(await ask({ host: '127.0.0.1', port }, 'x')).toBe('80x');
+  expect(await ask({ host: '::1', port: port(10) }, 'x')).toBe('80x');
+  expect(await ask({ host: '::1', port: port(11) }, 'x')).toBe('81x');
+  for (const n of [12, 14, 15]) expect(await ask({ host: '127.0.0.1', port: port(n) }, 'x')).toBe('80x');
   const uneven = proxy({ listen: 'tcp:127.0.0.1:1-3', connect: 'tcp:127.0.0.1:1-2' });
   await expect(c.patch({ uneven })).rejects.toThrow('Mismatch between listen port(s) and connect port(s) count');
 });
@@ -112,18 +115,22 @@ test('[03.348] TCP, UDP and Unix sockets in any pair', async () => {
   await new Promise<void>((resolve) => udp.bind({ fd }, () => resolve()));
   ends.push(() => udp.close());
 
-  const listens = { tcp: 'tcp:127.0.0.1:17001', udp: 'udp:127.0.0.1:17001', unix: `unix:@lxd-ts-${process.pid}` };
+  const listens = {
+    tcp: `tcp:127.0.0.1:${port(1)}`,
+    udp: `udp:127.0.0.1:${port(1)}`,
+    unix: `unix:@lxd-ts-${process.pid}`,
+  };
   const connects = { tcp: 'tcp:127.0.0.1:80', udp: 'udp:127.0.0.1:80', unix: 'unix:@pairs' };
   const echo = (kind: string): Promise<string> =>
     new Promise((resolve, reject) => {
       if (kind === 'udp') {
         const socket = createSocket('udp4');
         socket.on('message', (data) => socket.close(() => resolve(String(data))));
-        socket.send('ping', 17001, '127.0.0.1');
+        socket.send('ping', port(1), '127.0.0.1');
         return;
       }
       const socket =
-        kind === 'tcp' ? connect(17001, '127.0.0.1') : connect({ path: `\0lxd-ts-${process.pid}`, host: undefined });
+        kind === 'tcp' ? connect(port(1), '127.0.0.1') : connect({ path: `\0lxd-ts-${process.pid}`, host: undefined });
       socket.on('error', reject);
       socket.on('data', (data) => {
         socket.destroy();
@@ -194,8 +201,8 @@ test('a symlink in the instance does not lead a proxy to sockets of the host', a
     execFileSync('nsenter', [...`-t ${await c.pid()} -U -S 0 -G 0 -m -r /bin/ln -s`.split(' '), to, path]);
   await link(target, '/evil');
   await link(daemon.scratch, '/evil-folder');
-  await c.patch({ p: proxy({ listen: 'tcp:127.0.0.1:17001', connect: 'unix:/evil' }) });
-  expect(await ask({ host: '127.0.0.1', port: 17001 }, 'x').catch(() => '')).toBe('');
+  await c.patch({ p: proxy({ listen: `tcp:127.0.0.1:${port(1)}`, connect: 'unix:/evil' }) });
+  expect(await ask({ host: '127.0.0.1', port: port(1) }, 'x').catch(() => '')).toBe('');
   expect(reached).toBe(false);
   const listen = proxy({ bind: 'instance', listen: 'unix:/evil-folder/planted', connect: 'tcp:127.0.0.1:80' });
   await expect(c.patch({ listen })).rejects.toThrow('Failed to listen on unix:/evil-folder/planted');
@@ -204,20 +211,23 @@ test('a symlink in the instance does not lead a proxy to sockets of the host', a
 
 test('[03.357] the PROXY header names the client', async () => {
   await serve({ protocol: 'tcp', host: '127.0.0.1', port: 80 }, (client) => void shout(client));
-  await c.patch({ p: proxy({ listen: 'tcp:127.0.0.1:17001', connect: 'tcp:127.0.0.1:80', proxy_protocol: 'true' }) });
-  const socket = connect({ host: '127.0.0.1', port: 17001, allowHalfOpen: true });
+  await c.patch({
+    p: proxy({ listen: `tcp:127.0.0.1:${port(1)}`, connect: 'tcp:127.0.0.1:80', proxy_protocol: 'true' }),
+  });
+  const socket = connect({ host: '127.0.0.1', port: port(1), allowHalfOpen: true });
   socket.end('x');
   const answer = await text(socket);
-  expect(answer).toMatch(/^PROXY TCP4 127\.0\.0\.1 127\.0\.0\.1 \d+ 17001\r\nX$/);
+  expect(answer.split('\r')[0]).toMatch(new RegExp(` ${port(1)}$`));
+  expect(answer).toMatch(/^PROXY TCP4 127\.0\.0\.1 127\.0\.0\.1 \d+ (\d+)\r\nX$/);
   const udp = proxy({ listen: 'udp:127.0.0.1:1', connect: 'udp:127.0.0.1:1', proxy_protocol: 'true' });
   await expect(c.patch({ udp })).rejects.toThrow('The PROXY header can only be sent to tcp servers in non-nat mode');
 });
 
 test('a forwarder serves on without the daemon, is started again when it died, and ends with its device', async () => {
   await serve({ protocol: 'tcp', host: '127.0.0.1', port: 80 }, (client) => void shout(client));
-  await c.patch({ p: proxy({ listen: 'tcp:127.0.0.1:17001', connect: 'tcp:127.0.0.1:80' }) });
+  await c.patch({ p: proxy({ listen: `tcp:127.0.0.1:${port(1)}`, connect: 'tcp:127.0.0.1:80' }) });
   const first = pidOf('p');
-  await daemon.restart(async () => expect(await ask({ host: '127.0.0.1', port: 17001 }, 'alone')).toBe('ALONE'));
+  await daemon.restart(async () => expect(await ask({ host: '127.0.0.1', port: port(1) }, 'alone')).toBe('ALONE'));
   expect(pidOf('p')).toBe(first);
   await daemon.restart(async () => {
     using process = openProcess(first);
@@ -226,7 +236,7 @@ test('a forwarder serves on without the daemon, is started again when it died, a
   });
   const second = pidOf('p');
   expect(second).not.toBe(first);
-  expect(await ask({ host: '127.0.0.1', port: 17001 }, 'again')).toBe('AGAIN');
+  expect(await ask({ host: '127.0.0.1', port: port(1) }, 'again')).toBe('AGAIN');
   await c.put({ own });
   await ended(second);
   expect(readdirSync(join(daemon.folder, 'devices/proxy-1')).filter((name) => name.startsWith('proxy.'))).toEqual([]);
@@ -234,15 +244,15 @@ test('a forwarder serves on without the daemon, is started again when it died, a
 
 test('a port that is taken refuses the device and leaves the others as they were', async () => {
   const before = (await c.get()).devices;
-  await serve({ protocol: 'tcp', host: '127.0.0.1', port: 17001 }, (client) => client.destroy(), 'host');
+  await serve({ protocol: 'tcp', host: '127.0.0.1', port: port(1) }, (client) => client.destroy(), 'host');
   await expect(
     c.patch({
-      aaa: proxy({ listen: 'tcp:127.0.0.1:17002', connect: 'tcp:127.0.0.1:80' }),
-      bbb: proxy({ listen: 'tcp:127.0.0.1:17001', connect: 'tcp:127.0.0.1:80' }),
+      aaa: proxy({ listen: `tcp:127.0.0.1:${port(2)}`, connect: 'tcp:127.0.0.1:80' }),
+      bbb: proxy({ listen: `tcp:127.0.0.1:${port(1)}`, connect: 'tcp:127.0.0.1:80' }),
     }),
-  ).rejects.toThrow('Error occurred when starting proxy device: Failed to listen on tcp:127.0.0.1:17001');
+  ).rejects.toThrow(`Error occurred when starting proxy device: Failed to listen on tcp:127.0.0.1:${port(1)}`);
   expect((await c.get()).devices).toEqual(before);
-  await expect(ask({ host: '127.0.0.1', port: 17002 }, 'x')).rejects.toThrow('ECONNREFUSED');
+  await expect(ask({ host: '127.0.0.1', port: port(2) }, 'x')).rejects.toThrow('ECONNREFUSED');
 });
 
 test('the forwarder ends when the instance stops, and its socket in the file system of the host goes', async () => {
