@@ -21,6 +21,7 @@ import type { Logger } from 'pino';
 import type { Directories } from '../core/directories.ts';
 import type { Drivers } from '../drivers/registry.ts';
 import { type Devices, handleOf, type Instance, rootDisk } from '../instances/instance.ts';
+import { stopStrangers } from './proxy/process.ts';
 
 /** What device drivers may ask of the rest of the daemon. */
 export interface DeviceSurroundings {
@@ -134,6 +135,11 @@ export const createDeviceManager = (
       .map(([name, config]) => ({ name, config }))
       .filter((device) => driverOf(instance.project, device).instanceTypes.includes(instance.type));
 
+  const filesOf = (instance: Instance) => ({
+    directory: join(directories.devices, handleOf(instance)),
+    logs: join(directories.logs, handleOf(instance)),
+  });
+
   const contextOf = (instance: Instance, device: Device, idmap: IdMap | undefined, pid?: number): DeviceContext => ({
     instance: {
       name: instance.name,
@@ -144,8 +150,7 @@ export const createDeviceManager = (
       ...(idmap ? { idmap } : {}),
       ...(pid === undefined ? {} : { pid }),
     },
-    directory: join(directories.devices, handleOf(instance)),
-    logs: join(directories.logs, handleOf(instance)),
+    ...filesOf(instance),
     volatile: volatileOf(instance.config, device.name),
     server: surroundings.serverConfig(),
     network: (name) => surroundings.network(instance.project, name),
@@ -298,6 +303,7 @@ export const createDeviceManager = (
     },
 
     async recover(instance, idmap, pid) {
+      if (pid !== undefined) await stopStrangers(filesOf(instance), new Set(Object.keys(instance.expanded.devices)));
       await Promise.all(
         devicesOf(instance).map(async (device) => {
           try {

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type NetConnectOpts, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { buffer, text } from 'node:stream/consumers';
@@ -240,6 +240,25 @@ test('a forwarder serves on without the daemon, is started again when it died, a
   await c.put({ own });
   await ended(second);
   expect(readdirSync(join(daemon.folder, 'devices/proxy-1')).filter((name) => name.startsWith('proxy.'))).toEqual([]);
+});
+
+test('a device that was being added when the daemon died is taken away again', async () => {
+  const folder = join(daemon.folder, 'devices/proxy-1');
+  await c.patch({
+    p: proxy({ listen: `tcp:127.0.0.1:${port(1)}`, connect: 'tcp:127.0.0.1:80' }),
+    d: { type: 'disk', source: daemon.scratch, path: '/mnt/d' },
+  });
+  const pid = pidOf('p');
+  const inside = await c.path('/mnt/d/lxd');
+  expect(existsSync(inside)).toBe(true);
+  await daemon.restart(async () => {
+    // As if both had been made for devices that no row knows of yet.
+    renameSync(join(folder, 'proxy.p.pid'), join(folder, 'proxy.stranger.pid'));
+    const attachments = readFileSync(join(folder, 'attachments.json'), 'utf8');
+    writeFileSync(join(folder, 'attachments.json'), attachments.replace('"device":"d"', '"device":"stranger"'));
+  });
+  await ended(pid);
+  expect(existsSync(inside)).toBe(false);
 });
 
 test('a port that is taken refuses the device and leaves the others as they were', async () => {

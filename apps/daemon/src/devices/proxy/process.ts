@@ -1,6 +1,6 @@
 /** The forwarder as a process of its own: it serves on while the daemon is away, and is found again. */
 import { spawn } from 'node:child_process';
-import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
@@ -97,4 +97,19 @@ export const stopForwarder = async (files: ForwarderFiles): Promise<void> => {
     }
   }
   await Promise.all([rm(pidFile(files), { force: true }), rm(jobFile(files), { force: true })]);
+};
+
+/**
+ * Ends forwarders of an instance that belong to none of its devices: a crash came while one was being added.
+ *
+ * @param known - names of its devices
+ */
+export const stopStrangers = async (
+  { directory, logs }: Omit<ForwarderFiles, 'device'>,
+  known: ReadonlySet<string>,
+): Promise<void> => {
+  for (const name of await readdir(directory)) {
+    const device = /^proxy\.(.+)\.pid$/.exec(name)?.[1];
+    if (device !== undefined && !known.has(device)) await stopForwarder({ directory, logs, device });
+  }
 };
