@@ -84,7 +84,7 @@ const push = async ({ source, target, ...watch }: Transfer): Promise<void> => {
       ...target.body,
       source: { ...target.from, ...from },
     });
-    const sendTo = { operation: operationUrl(url, receiving), certificate, websockets: secretsOf(receiving) };
+    const sendTo = { operation: operationUrl(url, receiving), certificate, secrets: secretsOf(receiving) };
     const body = { ...source.body, migration: true, target: sendTo };
     try {
       await run(source.client, 'POST', source.segments, body, watch);

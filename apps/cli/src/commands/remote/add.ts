@@ -48,12 +48,9 @@ const isTrusted = async (client: Client): Promise<Server> => (await client.get<S
 
 /** Has the server add the client's certificate to those it trusts. */
 const introduce = async (cli: Cli, client: Client, wish: Wish): Promise<void> => {
-  let secret = wish.token?.secret ?? wish.password;
-  if (secret === '') {
-    const typed = await askSecret(`Admin password (or token) for ${wish.name}: `);
-    secret = readToken(typed.trim())?.secret ?? typed;
-  }
-  await client.send('POST', ['certificates'], { type: 'client', name: hostname(), password: secret });
+  const given = wish.token?.text ?? wish.password;
+  const password = given === '' ? await askSecret(`Admin password (or token) for ${wish.name}: `) : given;
+  await client.send('POST', ['certificates'], { type: 'client', name: hostname(), password });
   if ((await isTrusted(client)).auth !== 'trusted') throw new UserError("Server doesn't trust us after authentication");
   if (wish.token === undefined && !cli.global.quiet) {
     out(`Client certificate now trusted by server: ${wish.name}\n`);

@@ -3,10 +3,11 @@ import { isRecord } from '../../yaml/shape.ts';
 
 /** A token that lets a client add its certificate to a server. */
 export interface TrustToken {
-  clientName: string;
+  /** As it was given: what the server wants to see again. */
+  text: string;
+  /** Of the server's certificate. */
   fingerprint: string;
   addresses: string[];
-  secret: string;
 }
 
 /** Reads a token as `lxc config trust add` prints it; `undefined` if the text is none. */
@@ -20,13 +21,12 @@ export const readToken = (text: string): TrustToken | undefined => {
     return undefined;
   }
   if (!isRecord(value)) return undefined;
-  const { client_name: clientName, fingerprint, addresses, secret } = value;
+  const { fingerprint, addresses, secret } = value;
   if (typeof fingerprint !== 'string' || typeof secret !== 'string' || !Array.isArray(addresses)) return undefined;
   return {
-    clientName: typeof clientName === 'string' ? clientName : '',
+    text,
     fingerprint,
     addresses: addresses.filter((address) => typeof address === 'string'),
-    secret,
   };
 };
 
