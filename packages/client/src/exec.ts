@@ -117,9 +117,13 @@ export const exec = async (
     if (stdin) void sendFrom(input, stdin);
     else if (!terminal) input.send('');
   }
+  // When the terminal has said all, the server waits until this side hangs up too.
+  const printed = Promise.all(outputs).then(() => {
+    if (terminal) input?.close();
+  });
   try {
     const ended = await operation.wait();
-    await Promise.all(outputs);
+    await printed;
     return exitStatus(ended);
   } finally {
     for (const socket of [controlSocket, input, ...rest]) socket?.terminate();

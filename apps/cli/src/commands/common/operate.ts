@@ -1,21 +1,25 @@
 import { type Body, type CallOptions, type Client, type Operation, type OperationObject, run } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
+import { UserError } from '../../command/errors.ts';
 import { progressLine } from '../../output/progress.ts';
 import { err } from '../../output/streams.ts';
 
-/** Cancels an operation at the first interrupt; at the third leaves the program and lets the server go on. */
-const onInterrupt = (operation: () => Operation | undefined): (() => void) => {
+/** How many interrupts lead out of a command whose operation goes on. */
+const patience = 3;
+
+/** Answers interrupts: each asks the server to cancel the operation, the last gives up waiting for it. */
+const onInterrupt = (operation: () => Operation | undefined, giveUp: (error: Error) => void): (() => void) => {
   let count = 0;
   return () => {
     count++;
-    if (count >= 3) {
-      err('User signaled us three times, exiting. The remote operation will keep running\n');
-      process.exit(1);
+    if (count >= patience) {
+      giveUp(new UserError('User signaled us three times, exiting. The remote operation will keep running'));
+      return;
     }
-    // An operation that cannot be cancelled says so and goes on; the next interrupts lead out.
+    const left = patience - count === 1 ? 'one more time' : 'two more times';
     operation()
       ?.cancel()
-      .catch((error) => err(`${error instanceof Error ? error.message : error}\n`));
+      .catch((error) => err(`${error instanceof Error ? error.message : error} (interrupt ${left} to force)\n`));
   };
 };
 
@@ -40,16 +44,18 @@ export const operate = async (
   const { label, ...call } = options;
   const progress = progressLine(cli.global.quiet, label);
   let running: Operation | undefined;
-  const interrupt = onInterrupt(() => running);
+  const { promise: interrupted, reject } = Promise.withResolvers<never>();
+  const interrupt = onInterrupt(() => running, reject);
   process.on('SIGINT', interrupt);
   try {
-    return await run(client, method, segments, body, {
+    const ended = run(client, method, segments, body, {
       ...call,
       onUpdate: progress?.operation,
       onStart: (operation) => {
         running = operation;
       },
     });
+    return await Promise.race([ended, interrupted]);
   } finally {
     process.off('SIGINT', interrupt);
     progress?.done();

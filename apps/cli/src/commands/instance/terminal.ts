@@ -1,12 +1,17 @@
+import { spawnSync } from 'node:child_process';
+
 /** The size of the terminal at the standard output; 80 by 24 if there is none. */
 export const terminalSize = (): { width: number; height: number } => ({
   width: process.stdout.columns ?? 80,
   height: process.stdout.rows ?? 24,
 });
 
-/** Takes every key press as it is, Ctrl+C included. Returns what puts the terminal back. */
+/** Takes every key press as it is, Ctrl+C included, and shows all output unchanged. Returns what puts the terminal back. */
 export const rawTerminal = (): (() => void) => {
   process.stdin.setRawMode(true);
+  // Node's raw mode still turns each line feed into two characters, which garbles programs that draw. Should stty be
+  // missing, that is how it stays. setRawMode(false) restores this too.
+  spawnSync('stty', ['-opost'], { stdio: ['inherit', 'ignore', 'ignore'] });
   return () => process.stdin.setRawMode(false);
 };
 
