@@ -17,8 +17,9 @@ const litter = async (folder: string, prefix: string): Promise<RegExp[]> => {
   execFileSync('losetup', ['--find', join(folder, 'disk')]);
   execFileSync('ip', ['link', 'add', `${prefix}br0`, 'type', 'bridge']);
   execFileSync('ip', ['netns', 'add', `${prefix}net`]);
-  execFileSync('nft', ['add', 'table', 'inet', prefix]);
-  execFileSync('nft', ['add', 'chain', 'inet', prefix, `fwd.${prefix}br0`]);
+  execFileSync('nft', ['add', 'table', 'inet', 'scratchtest']);
+  execFileSync('nft', ['add', 'chain', 'inet', 'scratchtest', `fwd.${prefix}br0`]);
+  execFileSync('nft', ['add', 'table', 'inet', `net_${prefix}br0`]);
   const sleeper = spawn('sleep', ['600'], { env: { ...process.env, LXD_DIR: join(folder, 'lxd') }, stdio: 'ignore' });
   await once(sleeper, 'spawn');
   return [
@@ -42,8 +43,8 @@ test('the leak check names what a test left, and disposing of scratch space remo
   const left = leaks(before, hostState(currentRun()));
   for (const one of expected) expect(left).not.toContainEqual(expect.stringMatching(one));
   expect(existsSync(scratch.folder)).toBe(false);
-  expect(execFileSync('nft', ['list', 'table', 'inet', scratch.prefix], { encoding: 'utf8' })).not.toContain('chain');
-  execFileSync('nft', ['delete', 'table', 'inet', scratch.prefix]);
+  expect(execFileSync('nft', ['list', 'ruleset'], { encoding: 'utf8' })).not.toContain(scratch.prefix);
+  execFileSync('nft', ['delete', 'table', 'inet', 'scratchtest']);
 });
 
 test('a later run removes what a killed one left, and leaves a living one alone', async () => {

@@ -86,22 +86,27 @@ const remove = async (id: string): Promise<void> => {
   for (const link of links().filter((one) => one.startsWith(prefix))) execFileSync('ip', ['link', 'delete', link]);
   for (const one of namespaces().filter((name) => name.startsWith(prefix)))
     execFileSync('ip', ['netns', 'delete', one]);
-  removeChains(prefix);
+  removeFromFirewall(prefix);
   removeControlGroups(folder);
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 };
 
-const chainList = z.object({
+const firewall = z.object({
   nftables: z.array(
-    z.looseObject({ chain: z.object({ family: z.string(), table: z.string(), name: z.string() }).optional() }),
+    z.looseObject({
+      table: z.object({ family: z.string(), name: z.string() }).optional(),
+      chain: z.object({ family: z.string(), table: z.string(), name: z.string() }).optional(),
+    }),
   ),
 });
 
-/** Firewall chains made for links of the prefix (`fwd.<link>` and the like). */
-const removeChains = (prefix: string): void => {
-  const listed = chainList.parse(JSON.parse(execFileSync('nft', ['-j', 'list', 'chains'], { encoding: 'utf8' })));
+/** Firewall tables and chains that carry the prefix in their name, as those made for one link do. */
+const removeFromFirewall = (prefix: string): void => {
+  const listed = firewall.parse(JSON.parse(execFileSync('nft', ['-j', 'list', 'ruleset'], { encoding: 'utf8' })));
+  const tables = listed.nftables.flatMap(({ table }) => (table?.name.includes(prefix) ? [table] : []));
+  for (const { family, name } of tables) execFileSync('nft', ['delete', 'table', family, name]);
   for (const { chain } of listed.nftables) {
-    if (!chain?.name.includes(prefix)) continue;
+    if (!chain?.name.includes(prefix) || tables.some((table) => table.name === chain.table)) continue;
     execFileSync('nft', ['flush', 'chain', chain.family, chain.table, chain.name]);
     execFileSync('nft', ['delete', 'chain', chain.family, chain.table, chain.name]);
   }
