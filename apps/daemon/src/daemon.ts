@@ -203,6 +203,7 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     locks,
     log,
     usedBy: usedBy.pool,
+    removeImages: (name) => imageVolumes.clear(name),
   });
   // Images
   const imageVolumes = createImageVolumes({ pools, volumes: volumeStore, locks });

@@ -9,6 +9,8 @@ export interface ImageVolumes {
   get(open: OpenPool, fingerprint: string, unpack: Fill, work?: Work): Promise<Volume>;
   /** Removes the image's volumes from all pools. */
   remove(fingerprint: string): Promise<void>;
+  /** Removes all images' volumes from one pool. */
+  clear(pool: string): Promise<void>;
   /** Removes the image's volume from one pool; the next instance from it there takes longer. */
   removeFrom(pool: string, fingerprint: string): Promise<void>;
 }
@@ -59,6 +61,10 @@ export const createImageVolumes = ({ pools, volumes, locks }: Parts): ImageVolum
 
     async remove(fingerprint) {
       for (const row of await volumes.list({ type: 'image', name: fingerprint })) await removeRow(row);
+    },
+
+    async clear(pool) {
+      for (const row of await volumes.list({ pool, type: 'image' })) await removeRow(row);
     },
 
     async removeFrom(pool, fingerprint) {

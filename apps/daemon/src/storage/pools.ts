@@ -47,6 +47,8 @@ interface Parts {
   readonly log: Logger;
   /** URLs of what uses a pool: volumes, instances, profiles. */
   readonly usedBy: (pool: string) => Promise<readonly string[]>;
+  /** Removes the volumes that images have in a pool: they are a cache and do not keep it. */
+  readonly removeImages: (pool: string) => Promise<void>;
 }
 
 const userKeys: ConfigKey = { key: 'user.*', type: 'string', description: 'Free-form keys' };
@@ -155,6 +157,7 @@ export const createPools = (parts: Parts): Pools => {
       const users = await parts.usedBy(name);
       if (users.length > 0) throw conflict(`The storage pool is currently in use by: ${users.join(', ')}`);
       const { storage } = await open(name);
+      await parts.removeImages(name);
       await storage.delete();
       opened.delete(name);
       await store.delete(pool);
