@@ -29,7 +29,8 @@ const settled = (text: string): string =>
   text
     .split('\n')
     .map((line) => line.replace(/\r$/, '').split('\r').at(-1)?.trimEnd() ?? '')
-    .join('\n');
+    .join('\n')
+    .trimEnd();
 
 /** JSON with sorted keys, one value a line; `unordered` sorts lists as well. */
 const sorted = (value: unknown, unordered: boolean): unknown => {
@@ -54,7 +55,7 @@ const parse = (text: string): unknown => {
 };
 
 /** JSON values one a line, as a list. */
-const parseLines = (text: string): unknown => parse(`[${text.trim().split('\n').join(',')}]`);
+const parseLines = (text: string): unknown => parse(`[${text.split('\n').filter(Boolean).join(',')}]`);
 
 const stand = (text: string): string =>
   volatile.reduce(
