@@ -78,10 +78,12 @@ export const createPools = (parts: Parts): Pools => {
   };
 
   const open = async (name: string): Promise<OpenPool> => {
-    const pool = await store.get(name);
-    if (pool.state !== 'created') throw unavailable(`Storage pool "${name}" is not created yet`);
     const known = opened.get(name);
     if (known) return known;
+    const pool = await store.get(name);
+    if (pool.state !== 'created') throw unavailable(`Storage pool "${name}" is not created yet`);
+    const meanwhile = opened.get(name);
+    if (meanwhile) return meanwhile;
     const opening = openPool(pool);
     opened.set(name, opening);
     try {

@@ -123,21 +123,13 @@ export const createRootVolumes = ({ pools, store, log, imageVolume, backupConten
     ...(snapshot === undefined ? {} : { snapshot }),
   });
 
-  const poolOf = async (instance: Instance): Promise<string> => {
+  const locate: RootVolumeService['locate'] = async (instance, snapshot) => {
     const rows = await store.list({ project: instance.project, type: instance.type, name: instance.name });
     // While it moves to another pool it has a second, pending one.
-    const pool =
-      (rows.find((row) => row.state === 'ready') ?? rows[0])?.pool ??
-      requireRootDisk(instance.expanded.devices).config['pool'];
+    const row = rows.find((one) => one.state === 'ready') ?? rows[0];
+    const pool = row?.pool ?? requireRootDisk(instance.expanded.devices).config['pool'];
     if (!pool) throw badRequest('The root disk device names no pool');
-    return pool;
-  };
-
-  const locate: RootVolumeService['locate'] = async (instance, snapshot) => {
-    const name = await poolOf(instance);
-    const open = await pools.open(name);
-    const row = await store.find(name, instance.project, instance.type, instance.name);
-    return { open, volume: volumeOf(instance, row?.config ?? {}, snapshot), row };
+    return { open: await pools.open(pool), volume: volumeOf(instance, row?.config ?? {}, snapshot), row };
   };
 
   /** Limits a root volume; where the pool cannot, the size is kept and not enforced, as in LXD, and the operator is told. */
