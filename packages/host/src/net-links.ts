@@ -59,6 +59,8 @@ const IFLA_LINK_NETNSID = 37;
 const IFLA_INFO_KIND = 1;
 const IFLA_INFO_DATA = 2;
 const IFLA_VLAN_ID = 1;
+const IFLA_EXT_MASK = 29;
+const RTEXT_FILTER_SKIP_STATS = 1 << 3;
 const IFF_UP = 0x1;
 const IFF_BROADCAST = 0x2;
 const IFF_LOOPBACK = 0x8;
@@ -122,8 +124,17 @@ function parseLink(payload: Buffer): Link {
   };
 }
 
+/**
+ * struct ifinfomsg of zeros: all links; then IFLA_EXT_MASK, which leaves out IPv6's own counters. Nobody reads those here, and
+ * adding them up takes the kernel longer than all the rest. The counters of the links come all the same.
+ */
+const allLinks = Buffer.alloc(IFINFOMSG + 8);
+allLinks.writeUInt16LE(8, IFINFOMSG);
+allLinks.writeUInt16LE(IFLA_EXT_MASK, IFINFOMSG + 2);
+allLinks.writeUInt32LE(RTEXT_FILTER_SKIP_STATS, IFINFOMSG + 4);
+
 function links(): Link[] {
-  return dump(RTM_GETLINK, Buffer.alloc(IFINFOMSG), parseLink);
+  return dump(RTM_GETLINK, allLinks, parseLink);
 }
 
 /** All links of this, or of another network namespace. Takes some ten microseconds for a container's. */
