@@ -69,6 +69,7 @@ import { instanceMetadataRoutes } from './instances/metadata-routes.ts';
 import { createMoving } from './instances/move.ts';
 import { createRebuilding } from './instances/rebuild.ts';
 import { checkRequirements } from './instances/requirements.ts';
+import { idsOnDisk } from './instances/root-ids.ts';
 import { instanceRoutes } from './instances/routes.ts';
 import { createRuns } from './instances/running.ts';
 import { createSchedule } from './instances/schedule.ts';
@@ -521,7 +522,10 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
     const run = runs.get(instance);
     if (run) return openFiles(`/proc/${run.running.pid}/root`, run.idmap, async () => undefined);
     const volume = await rootVolumes.mount(instance);
-    return openFiles(join(volume.path, 'rootfs'), undefined, () => Promise.resolve(volume[Symbol.asyncDispose]()));
+    const onDisk = idsOnDisk(instance.config);
+    return openFiles(join(volume.path, 'rootfs'), onDisk.length > 0 ? onDisk : undefined, () =>
+      Promise.resolve(volume[Symbol.asyncDispose]()),
+    );
   };
   instanceMetadataRoutes(router, {
     find: instanceStore.get,

@@ -1,5 +1,4 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { assertPlugin, badRequest, messageOf, type Plugin } from '@lxd-ts/driver-kit';
@@ -38,9 +37,33 @@ const findPlugins = async (directory: string): Promise<string[]> => {
   return [...folders.filter((_, at) => packages[at]), ...named.map((name) => join(directory, 'node_modules', name))];
 };
 
+type Target = string | { readonly [condition: string]: Target };
+const target: z.ZodType<Target> = z.lazy(() => z.union([z.string(), z.record(z.string(), target)]));
+const entryFields = z.looseObject({ exports: target.optional(), main: z.string().optional() });
+
+/** The file an `exports` target of a package.json leads to for `import` (Node's documentation, "Conditional exports"). */
+const fileOf = (exported: Target): string | undefined => {
+  if (typeof exported === 'string') return exported;
+  for (const condition of ['.', 'node', 'import', 'default']) {
+    const next = exported[condition];
+    const file = next === undefined ? undefined : fileOf(next);
+    if (file !== undefined) return file;
+  }
+  return undefined;
+};
+
+/** The file of a package that is imported by its name. */
+const entryOf = async (folder: string): Promise<string> => {
+  const { exports: exported, main } = entryFields.parse(
+    JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')),
+  );
+  return join(folder, (exported === undefined ? undefined : fileOf(exported)) ?? main ?? 'index.js');
+};
+
 /** Imports a plug-in. @throws whatever its code throws, and LxdError bad-request when its default export is no plug-in */
 const load = async (folder: string): Promise<Plugin> => {
-  const entry = createRequire(join(folder, 'package.json')).resolve(folder);
+  // The real path: what the plug-in imports is looked up from where it is, not from where it is linked.
+  const entry = await realpath(await entryOf(folder));
   const module: unknown = await import(pathToFileURL(entry).href);
   const plugin: unknown =
     typeof module === 'object' && module !== null && 'default' in module ? module.default : undefined;

@@ -27,6 +27,7 @@ import type { Events } from '../events/bus.ts';
 import { loadAttachments, saveAttachments } from './attachments.ts';
 import { chooseIdMap, needsFreeIds, renderIdMap, type UsedRange } from './idmap.ts';
 import { handleOf, type Instance, lockKey } from './instance.ts';
+import { alignRootIds } from './root-ids.ts';
 import type { Run, Runs } from './running.ts';
 import type { InstanceStore } from './store.ts';
 
@@ -218,8 +219,14 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
     if (mounted.status === 'rejected') throw mounted.reason;
     if (started.status === 'rejected') throw started.reason;
 
+    const remember = (changes: Config): Promise<void> => store.setConfig(instance.id, changes);
+    const onDisk =
+      instance.type === 'container' ? await alignRootIds(instance, mounted.value.path, idmap, remember) : [];
     const prepared = await parts.prepare(instance, mounted.value);
-    const machine = await machineOf(instance, mounted.value.path, idmap);
+    const machine = {
+      ...(await machineOf(instance, mounted.value.path, idmap)),
+      ...(onDisk.length > 0 ? { diskIdmap: onDisk } : {}),
+    };
     await saveAttachments(machine.devices, started.value.attachments);
     const running = await driver.start(machine, started.value.attachments);
     undo.add('kill the instance', () => running.kill());
@@ -234,7 +241,7 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
             'volatile.idmap.base': isolatedBase(instance.expanded.config, idmap),
             'volatile.idmap.current': map,
             'volatile.idmap.next': map,
-            'volatile.last_state.idmap': '[]',
+            'volatile.last_state.idmap': renderIdMap(onDisk),
           }
         : {}),
       'volatile.last_state.power': 'RUNNING',

@@ -1,0 +1,52 @@
+import { chmod, chown } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Config, conflict, isTrue } from '@lxd-ts/driver-kit';
+import { type IdMap, parseIdMapJson, sameIdMap, shiftTree, supportsIdmappedMounts, toHostId } from '@lxd-ts/host';
+import { renderIdMap } from './idmap.ts';
+import type { Instance } from './instance.ts';
+
+/** The map that the shifting of a root file system is under way to; a crash in the middle leaves it behind. */
+const shiftingKey = 'volatile.idmap.shifting';
+
+/** The ids in a container's root file system on disk, as it was last left; empty: those seen inside. */
+export const idsOnDisk = (config: Config): IdMap => parseIdMapJson(config['volatile.last_state.idmap'] ?? '[]');
+
+/**
+ * Brings the owners of a container's files on disk in line with what its next start needs: those seen inside where the file system
+ * can mount with an id map, else those of the map itself (spec 03.147). Nearly always nothing is to be done.
+ *
+ * @param path - the mounted volume
+ * @param idmap - of the start; unset: privileged
+ * @param remember - keeps keys in the instance's configuration at once
+ * @returns the map on disk now
+ * @throws LxdError conflict when files would have to be rewritten and `security.protection.shift` forbids it
+ */
+export const alignRootIds = async (
+  instance: Instance,
+  path: string,
+  idmap: IdMap | undefined,
+  remember: (changes: Config) => Promise<void>,
+): Promise<IdMap> => {
+  const root = join(path, 'rootfs');
+  const wanted: IdMap = idmap && !(await supportsIdmappedMounts(path)) ? idmap : [];
+  const current = idsOnDisk(instance.config);
+  const unfinished = instance.config[shiftingKey];
+  if (sameIdMap(current, wanted) && !unfinished) return wanted;
+  if (isTrue(instance.expanded.config['security.protection.shift'])) {
+    throw conflict(
+      'The file system of the container would have to be shifted to other ids, which "security.protection.shift" forbids',
+    );
+  }
+  const target = renderIdMap(wanted);
+  await remember({ [shiftingKey]: target });
+  await shiftTree(root, {
+    ...(current.length > 0 ? { from: current } : {}),
+    ...(wanted.length > 0 ? { to: wanted } : {}),
+    resume: unfinished === target,
+  });
+  // The container's root, and nobody else on the host, must pass through the volume to its root file system.
+  await chown(path, toHostId(wanted, 'uid', 0) ?? 0, toHostId(wanted, 'gid', 0) ?? 0);
+  await chmod(path, 0o100);
+  await remember({ 'volatile.last_state.idmap': target, [shiftingKey]: '' });
+  return wanted;
+};
