@@ -206,7 +206,7 @@ export const createCreation = (parts: CreationParts): Creation => {
       ...newIdentity(),
     };
     const own = await check(project, request, image.type, profiles);
-    const instance = await make(
+    const making = make(
       {
         name,
         project,
@@ -222,7 +222,8 @@ export const createCreation = (parts: CreationParts): Creation => {
       { kind: 'image', fingerprint: image.fingerprint, unpack: image.unpack },
       work,
     );
-    await parts.imageUsed(project, image.fingerprint);
+    // Neither waits for the other.
+    const [instance] = await Promise.all([making, parts.imageUsed(project, image.fingerprint)]);
     return instance;
   };
 

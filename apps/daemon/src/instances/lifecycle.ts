@@ -222,11 +222,11 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
     const remember = (changes: Config): Promise<void> => store.setConfig(instance.id, changes);
     const onDisk =
       instance.type === 'container' ? await alignRootIds(instance, mounted.value.path, idmap, remember) : [];
-    const prepared = await parts.prepare(instance, mounted.value);
-    const machine = {
-      ...(await machineOf(instance, mounted.value.path, idmap)),
-      ...(onDisk.length > 0 ? { diskIdmap: onDisk } : {}),
-    };
+    const [prepared, plain] = await Promise.all([
+      parts.prepare(instance, mounted.value),
+      machineOf(instance, mounted.value.path, idmap),
+    ]);
+    const machine = onDisk.length > 0 ? { ...plain, diskIdmap: onDisk } : plain;
     await saveAttachments(machine.devices, started.value.attachments);
     const running = await driver.start(machine, started.value.attachments);
     undo.add('kill the instance', () => running.kill());
