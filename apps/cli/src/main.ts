@@ -8,5 +8,4 @@ if (Number(process.versions.node.split('.')[0]) < 22) {
 // Compiled code is kept per user: a directory that others can write to, as the default below /tmp, could be poisoned.
 module.enableCompileCache(`${process.env.XDG_CACHE_HOME || `${homedir()}/.cache`}/lxd-ts`);
 // Loaded after the cache is on, so that it is taken from there.
-const { run } = await import('./run.ts');
-await run(process.argv.slice(2));
+void import('./run.ts').then(({ run }) => run(process.argv.slice(2)));

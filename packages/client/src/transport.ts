@@ -31,9 +31,6 @@ export interface Transport {
   close(): void;
 }
 
-// An ES import of node:http reads every export, and some of those load all of undici (20 ms); the CLI starts in that time.
-const http = process.getBuiltinModule('node:http');
-
 /** What `node:tls` needs to trust exactly the pinned certificate, or the CA, or the system's list. */
 export const tlsOptions = (endpoint: HttpsEndpoint): import('node:tls').ConnectionOptions => {
   const { X509Certificate } = process.getBuiltinModule('node:crypto');
@@ -70,6 +67,8 @@ const target = (endpoint: Endpoint): RequestOptions & { servername?: string } =>
 
 /** Opens nothing yet: the first request connects. */
 export const createTransport = (endpoint: Endpoint): Transport => {
+  // An ES import of node:http would read every export, some of which load all of undici: 20 ms at every start.
+  const http = process.getBuiltinModule('node:http');
   const https = endpoint.kind === 'https' ? process.getBuiltinModule('node:https') : undefined;
   const agentOptions = { keepAlive: true, maxSockets: 32 };
   const tls = endpoint.kind === 'https' ? tlsOptions(endpoint) : {};
