@@ -3,13 +3,13 @@ import { fileURLToPath } from 'node:url';
 import { internal } from '@lxd-ts/driver-kit';
 import {
   type AttachRequest,
-  type MountRequest,
+  type InterceptRequest,
   type Numbered,
   nativeOnlyArgument,
+  type PlainRequest,
   type RunRequest,
   type ServerReply,
   type ServerRequest,
-  type UnmountRequest,
 } from './attach-protocol.ts';
 
 /** A command that the attach server started. */
@@ -40,6 +40,8 @@ const THREADS = '16';
 export type ServerKind = 'plain' | 'native-only';
 
 const servers = new Map<ServerKind, Server>();
+/** What a new server is told first, by the path of the socket: containers cannot do without. */
+const standing = new Map<string, InterceptRequest>();
 let lastId = 0;
 
 /** The server's program: beside this one, as source or built. */
@@ -71,6 +73,7 @@ const startServer = (kind: ServerKind): Server => {
     if (servers.get(kind)?.child === child) servers.delete(kind);
     for (const one of pending.values()) one.fail(error);
     pending.clear();
+    if (kind === 'plain' && standing.size > 0) serverOf(kind);
   };
   child.on('error', (error) => fail(internal(`The attach server failed: ${error.message}`, { cause: error })));
   child.on('exit', (code, signal) => fail(internal(`The attach server ended (${signal ?? `exit status ${code}`})`)));
@@ -80,6 +83,7 @@ const startServer = (kind: ServerKind): Server => {
     if (pending.size === 0) rest(child);
   });
   rest(child);
+  if (kind === 'plain') for (const request of standing.values()) child.send({ id: ++lastId, ...request });
   return { child, pending };
 };
 
@@ -149,7 +153,7 @@ export const attachCommand = async (
   };
 };
 
-const done = (kind: ServerKind, request: RunRequest | MountRequest | UnmountRequest): Promise<void> =>
+const done = (kind: ServerKind, request: PlainRequest): Promise<void> =>
   new Promise((resolve, reject) => {
     send(kind, request, {
       answer: (reply) => {
@@ -161,8 +165,19 @@ const done = (kind: ServerKind, request: RunRequest | MountRequest | UnmountRequ
     });
   });
 
-/** Has a mount made or taken away in a running container. @throws LxdError internal with what went wrong */
-export const inContainer = (request: MountRequest | UnmountRequest): Promise<void> => done('plain', request);
+/** Has the server do something. @throws LxdError internal with what went wrong */
+export const requestDone = (request: PlainRequest): Promise<void> => done('plain', request);
+
+/** Has system calls served until they are forgotten; a new server goes on with it should this one die. */
+export const intercept = async (request: InterceptRequest): Promise<void> => {
+  await requestDone(request);
+  standing.set(request.socket, request);
+};
+
+/** Ends that. */
+export const forget = async (socket: string): Promise<void> => {
+  if (standing.delete(socket)) await requestDone({ type: 'forget', socket });
+};
 
 /** Runs a program that may not use the 32-bit interfaces of the kernel, nor may what it starts. @throws LxdError internal */
 export const runNativeOnly = (argv: RunRequest['argv']): Promise<void> => done('native-only', { type: 'run', argv });

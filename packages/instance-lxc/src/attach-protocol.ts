@@ -1,5 +1,7 @@
 /** Messages between the driver and its attach server, over Node's channel to a child process. */
+import type { IdMap } from '@lxd-ts/host';
 import type { HotMount } from './hot-mount.ts';
+import type { MountPolicy } from './interception/rules.ts';
 
 /** Starts a command. Descriptor numbers are those of the driver's process. Answered by `started`, then `exited`. */
 export interface AttachRequest {
@@ -45,7 +47,27 @@ export interface RunRequest {
   readonly argv: readonly [string, ...string[]];
 }
 
-export type ServerRequest = RunRequest | AttachRequest | SignalRequest | MountRequest | UnmountRequest;
+/** Serves the system calls that a container's monitor reports, or changes how. Answered by `done`. */
+export interface InterceptRequest {
+  readonly type: 'intercept';
+  /** Path of the socket to listen at. */
+  readonly socket: string;
+  readonly idmap: IdMap;
+  /** The container's cgroup. */
+  readonly cgroup: string;
+  readonly mounts: MountPolicy;
+}
+
+/** Ends that. Answered by `done`. */
+export interface ForgetRequest {
+  readonly type: 'forget';
+  readonly socket: string;
+}
+
+/** Requests that are answered by `done`. */
+export type PlainRequest = RunRequest | MountRequest | UnmountRequest | InterceptRequest | ForgetRequest;
+
+export type ServerRequest = PlainRequest | AttachRequest | SignalRequest;
 
 /** Argument of a server that lets nothing it starts use the 32-bit interfaces of the kernel. */
 export const nativeOnlyArgument = 'native-only';

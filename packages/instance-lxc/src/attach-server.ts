@@ -6,16 +6,20 @@
  */
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import process from 'node:process';
-import { run } from '@lxd-ts/host';
+import { cgroupAt, run } from '@lxd-ts/host';
 import {
   type AttachRequest,
+  type InterceptRequest,
   type Numbered,
   nativeOnlyArgument,
+  type PlainRequest,
   type ServerReply,
   type ServerRequest,
 } from './attach-protocol.ts';
 import { denyCompatCalls } from './compat-filter.ts';
 import { hotMount, hotUnmount } from './hot-mount.ts';
+import { type Listener, listenForCalls } from './interception/listener.ts';
+import { runUnfiltered } from './interception/run-inside.ts';
 import { loadLiblxc } from './liblxc.ts';
 import { sessionLeader } from './session-leader.ts';
 import { closeRange, fcntl, memfdCreate, waitPid } from './syscalls.ts';
@@ -108,19 +112,38 @@ const signal = (command: number, number: number): void => {
   }
 };
 
-const serve = async (request: Numbered<ServerRequest>): Promise<void> => {
+/** Containers whose system calls are served, by the path of the socket. */
+const listeners = new Map<string, Listener>();
+
+const intercept = ({ socket, idmap, cgroup, mounts }: InterceptRequest): void => {
+  const container = { idmap, cgroup: cgroupAt(cgroup), mounts, runInside: runUnfiltered };
+  const listener = listeners.get(socket);
+  if (listener) listener.container = container;
+  else listeners.set(socket, listenForCalls(socket, container));
+};
+
+const forget = (socket: string): void => {
+  listeners.get(socket)?.[Symbol.dispose]();
+  listeners.delete(socket);
+};
+
+const serve = async (request: Numbered<PlainRequest>): Promise<void> => {
+  if (request.type === 'run') await run(request.argv, { cwd: '/', stdout: 'ignore' });
+  else if (request.type === 'mount') await hotMount(request.mount);
+  else if (request.type === 'unmount') hotUnmount(request.initPid, request.target);
+  else if (request.type === 'intercept') intercept(request);
+  else forget(request.socket);
+  reply({ type: 'done', id: request.id });
+};
+
+const dispatch = async (request: Numbered<ServerRequest>): Promise<void> => {
   if (request.type === 'signal') signal(request.command, request.signal);
   else if (request.type === 'attach') await start(request);
-  else {
-    if (request.type === 'run') await run(request.argv, { cwd: '/', stdout: 'ignore' });
-    else if (request.type === 'mount') await hotMount(request.mount);
-    else hotUnmount(request.initPid, request.target);
-    reply({ type: 'done', id: request.id });
-  }
+  else await serve(request);
 };
 
 process.on('message', (request: Numbered<ServerRequest>) => {
-  serve(request).catch((error: unknown) => {
+  dispatch(request).catch((error: unknown) => {
     reply({ type: 'failed', id: request.id, message: error instanceof Error ? error.message : String(error) });
   });
 });

@@ -50,7 +50,7 @@ export const cleanUp = async (machine: Machine): Promise<void> => {
   });
   await Promise.all([
     ...allCgroups(place).map((cgroup) => clear(place, cgroup)),
-    ...[place.startedMark, place.rebootMark, place.seccomp].map((path) => rm(path, { force: true })),
+    ...[place.startedMark, place.rebootMark, place.seccomp, place.calls].map((path) => rm(path, { force: true })),
     unstage(machine, files),
     ...files
       .filter((name) => name.startsWith(nodePrefix))

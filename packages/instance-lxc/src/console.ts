@@ -3,8 +3,8 @@ import { type ConsoleSession, conflict } from '@lxd-ts/driver-kit';
 import { openProcessRoot } from '@lxd-ts/host';
 import { consoleRequest } from './monitor.ts';
 import type { Place } from './place.ts';
-import { connectUnix, receiveDescriptor } from './syscalls.ts';
 import { isTerminal, resizeTerminal, type Size, terminalStreams } from './terminal.ts';
+import { connectUnix, receiveDescriptor } from './unix-sockets.ts';
 
 const O_RDWR = 2;
 const O_NOCTTY = 0o400;

@@ -218,13 +218,6 @@ describe('system calls', () => {
     expect(await status({ 'security.syscalls.deny_compat': 'true' })).toEqual(['1', 1, 1]);
     expect(await status({})).toEqual(['0', 0, 0]);
   });
-
-  it('interception is refused with the name of the key', () => {
-    expect(() => lxc.validate({ 'security.syscalls.intercept.mknod': 'true' })).toThrow(
-      '"security.syscalls.intercept.mknod"',
-    );
-    expect(() => lxc.validate({ 'security.syscalls.intercept.mknod': 'false' })).not.toThrow();
-  });
 });
 
 describe('a privileged container', () => {

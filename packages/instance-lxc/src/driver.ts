@@ -5,9 +5,11 @@ import { warmAttachServer } from './attach-client.ts';
 import { payloadCgroup } from './cgroups.ts';
 import { cleanUp } from './cleanup.ts';
 import { validateRaw } from './config/raw.ts';
-import { refuseInterception, validateSeccomp } from './config/seccomp.ts';
+import { validateSeccomp } from './config/seccomp.ts';
 import { cpuRequest } from './cpu-balance.ts';
 import { liblxcFeatures } from './features.ts';
+import { interceptCalls } from './intercept.ts';
+import { validateInterception } from './interception/rules.ts';
 import { applyLateLimits, validateLimits } from './limits.ts';
 import { connectMonitor } from './monitor.ts';
 import { placeOf } from './place.ts';
@@ -30,7 +32,7 @@ export const lxc: InstanceDriver = defineInstanceDriver({
   },
   validate: (config) => {
     validateSeccomp(config);
-    refuseInterception(config);
+    validateInterception(config);
     validateLimits(config);
     cpuRequest(config);
     validateRaw(config);
@@ -50,6 +52,7 @@ export const lxc: InstanceDriver = defineInstanceDriver({
     const monitor = await connectMonitor(placeOf(machine).commandSocket);
     if (!monitor) return undefined;
     warmAttachServer(serverKind(machine));
+    await interceptCalls(machine, placeOf(machine));
     return runningContainer(machine, monitor);
   },
   cleanup: cleanUp,

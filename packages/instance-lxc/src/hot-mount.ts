@@ -71,7 +71,8 @@ const prepare = (mount: HotMount): number => {
   }
 };
 
-const setIdMap = (path: string, initPid: number, recursive: boolean): void => {
+/** Makes a detached mount show owners through the user namespace of a container. */
+export const setIdMap = (path: string, initPid: number, recursive: boolean): void => {
   const userNamespace = openSync(`/proc/${initPid}/ns/user`, 'r');
   try {
     setMountAttributes(path, { userNamespace, recursive });

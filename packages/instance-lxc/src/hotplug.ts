@@ -21,7 +21,7 @@ import {
   run,
   setLink,
 } from '@lxd-ts/host';
-import { inContainer } from './attach-client.ts';
+import { requestDone } from './attach-client.ts';
 import { payloadCgroup } from './cgroups.ts';
 import { hostId, makeNode, removeNode } from './device-node.ts';
 import { type Place, toolOptions } from './place.ts';
@@ -66,7 +66,7 @@ const showInside = (
   directory: boolean,
 ): Promise<void> => {
   const { target, readonly, recursive, shift, propagation } = attachment;
-  return inContainer({
+  return requestDone({
     type: 'mount',
     mount: {
       initPid,
@@ -130,7 +130,7 @@ const attachNode = async (target: Target, node: NodeAttachment): Promise<void> =
 };
 
 const detachNode = async (target: Target, node: NodeAttachment): Promise<void> => {
-  await inContainer({ type: 'unmount', initPid: target.initPid, target: node.target });
+  await requestDone({ type: 'unmount', initPid: target.initPid, target: node.target });
   await permit(target, 'deny', node);
   await removeNode(target.machine, node);
   removeMountPoint(target, node.target);
@@ -156,6 +156,6 @@ export const attachDevice = async (target: Target, attachment: Attachment): Prom
 export const detachDevice = async (target: Target, attachment: Attachment): Promise<void> => {
   if (attachment.kind === 'nic') await detachNic(target, attachment);
   else if (attachment.kind === 'mount') {
-    await inContainer({ type: 'unmount', initPid: target.initPid, target: attachment.target });
+    await requestDone({ type: 'unmount', initPid: target.initPid, target: attachment.target });
   } else if (attachment.kind === 'node') await detachNode(target, attachment);
 };

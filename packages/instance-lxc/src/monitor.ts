@@ -6,7 +6,7 @@
 import { once } from 'node:events';
 import { Socket } from 'node:net';
 import { isErrno, openProcess, processStat } from '@lxd-ts/host';
-import { connectUnix } from './syscalls.ts';
+import { connectUnix } from './unix-sockets.ts';
 
 const GET_CONSOLE = 0;
 const GET_INIT_PID = 4;

@@ -13,6 +13,8 @@ export interface Place {
   readonly consoleLog: string;
   /** The system call filter. */
   readonly seccomp: string;
+  /** Where the monitor reports intercepted system calls. */
+  readonly calls: string;
   /** Exists from the first start on: tells the start of a reboot from the first one. */
   readonly startedMark: string;
   /** Written when the container asked for a reboot. */
@@ -53,6 +55,7 @@ export const placeOf = (machine: Machine): Place => {
     log: join(machine.logs, 'lxc.log'),
     consoleLog: join(machine.logs, 'console.log'),
     seccomp: join(machine.devices, 'lxc.seccomp'),
+    calls: join(machine.devices, 'lxc.calls'),
     startedMark: join(machine.devices, 'lxc.started'),
     rebootMark: join(machine.devices, 'lxc.reboot'),
     payloadCgroup: `lxc.payload.${cgroup}`,

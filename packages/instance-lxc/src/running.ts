@@ -24,6 +24,7 @@ import { openConsole } from './console.ts';
 import { changeCpuRequest, cpuRequest, joinBalance } from './cpu-balance.ts';
 import { execInContainer } from './exec.ts';
 import { attachDevice, detachDevice } from './hotplug.ts';
+import { interceptCalls, stopIntercepting } from './intercept.ts';
 import { updateLimits } from './limits.ts';
 import type { MonitorConnection } from './monitor.ts';
 import { type Place, placeOf } from './place.ts';
@@ -85,6 +86,7 @@ export const runningContainer = (machine: Machine, monitor: MonitorConnection): 
   const stopped = monitor.gone.then(async (): Promise<StopReason> => {
     ended = true;
     leaveBalance();
+    await stopIntercepting(place);
     const reason: StopReason = (await askedForReboot(place)) ? 'reboot' : 'stop';
     await cleanUp(machine).catch((error: unknown) =>
       process.emitWarning(internal(`Instance "${machine.name}" left something behind`, { cause: error })),
@@ -147,6 +149,7 @@ export const runningContainer = (machine: Machine, monitor: MonitorConnection): 
           changeCpuRequest(cpuUser, cpuRequest(config));
         }
         updateLimits(cgroup, config, changed);
+        return interceptCalls(machine, place, config);
       }),
     usage: async () => {
       if (ended) throw conflict(`Instance "${machine.name}" is not running`);

@@ -18,6 +18,8 @@ import { renderSettings, type Setting } from './config/settings.ts';
 import { initialCpus } from './cpu-balance.ts';
 import { makeNode } from './device-node.ts';
 import { hostFacts } from './host-facts.ts';
+import { interceptCalls, stopIntercepting } from './intercept.ts';
+import { interceptionRules } from './interception/rules.ts';
 import { earlyLimits } from './limits.ts';
 import { connectMonitor, type MonitorConnection } from './monitor.ts';
 import { type Place, placeOf, toolOptions } from './place.ts';
@@ -73,7 +75,7 @@ const writeConfiguration = async (
   place: Place,
   attachments: readonly Attachment[],
 ): Promise<void> => {
-  const seccomp = seccompProfile(machine.config);
+  const seccomp = seccompProfile(machine.config, interceptionRules(machine));
   const settings = await containerSettings(
     machine,
     place,
@@ -152,6 +154,8 @@ export const startContainer = async (
     writeConfiguration(machine, place, staged),
     ...attachments.filter((attachment) => attachment.kind === 'node').map((node) => makeNode(machine, node)),
   ]);
+  undo.add('serve no more system calls', () => stopIntercepting(place));
+  await interceptCalls(machine, place);
   const monitor = await launch(machine, place, work);
   await unstage(machine, await readdir(machine.devices));
   if (work.signal?.aborted) {

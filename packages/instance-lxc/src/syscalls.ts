@@ -1,12 +1,12 @@
 /** System calls that neither Node nor @lxd-ts/host has. Failures are thrown as errno-coded errors. */
-import { closeSync } from 'node:fs';
 import { errnoError } from '@lxd-ts/host';
 import koffi from 'koffi';
 
-const libc = koffi.load(null);
+/** The program's own symbols: whichever libc Node was linked with. */
+export const libc = koffi.load(null);
 
 /** Binds a function of libc that returns -1 and sets errno on failure. */
-const bind = <A extends unknown[]>(prototype: string) => {
+export const bind = <A extends unknown[]>(prototype: string) => {
   const native = libc.func(prototype);
   const name = /(\w+)\(/.exec(prototype)?.[1] ?? prototype;
   return (...args: A): number => {
@@ -63,102 +63,6 @@ const ifIndexToName = libc.func('const char *if_indextoname(unsigned int index, 
 export const linkName = (index: number): string | undefined => {
   const name: string | null = ifIndexToName(index, Buffer.alloc(16));
   return name ?? undefined;
-};
-
-const AF_UNIX = 1;
-const SOCK_STREAM = 1;
-const SOCK_NONBLOCK = 0o4000;
-const SOCK_CLOEXEC = 0o2000000;
-const F_SETFL = 4;
-const socket = bind<[family: number, type: number, protocol: number]>('int socket(int family, int type, int protocol)');
-const connect = bind<[fd: number, address: Uint8Array, length: number]>(
-  'int connect(int fd, const void *address, unsigned int length)',
-);
-
-const setsockopt = bind<[fd: number, level: number, name: number, value: Uint8Array, length: number]>(
-  'int setsockopt(int fd, int level, int name, const void *value, unsigned int length)',
-);
-const SOL_SOCKET = 1;
-const SO_PASSCRED = 16;
-
-/**
- * Connects to an abstract Unix address (its NUL included). Messages tell the other side who sends them, from the first one on:
- * it may not have asked for that yet (SO_PASSCRED in unix(7)).
- *
- * @returns a blocking socket
- * @throws errno-coded error: ECONNREFUSED when nobody listens, EAGAIN when too many wait
- */
-export const connectUnix = (address: string): number => {
-  const path = Buffer.from(address);
-  const name = Buffer.alloc(2 + path.length);
-  name.writeUInt16LE(AF_UNIX, 0);
-  path.copy(name, 2);
-  const fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  try {
-    const on = Buffer.alloc(4);
-    on.writeInt32LE(1);
-    setsockopt(fd, SOL_SOCKET, SO_PASSCRED, on, on.length);
-    connect(fd, name, name.length);
-    fcntl(fd, F_SETFL, 0);
-    return fd;
-  } catch (error) {
-    closeSync(fd);
-    throw error;
-  }
-};
-
-// Types without names: koffi knows each name once per process, however often this module is loaded.
-const vector = koffi.struct({ base: 'void *', length: 'size_t' });
-const messageHeader = koffi.struct({
-  name: 'void *',
-  nameLength: 'uint32_t',
-  data: koffi.pointer(vector),
-  dataLength: 'size_t',
-  control: 'void *',
-  controlLength: 'size_t',
-  flags: 'int',
-});
-const recvmsg = libc.func('recvmsg', 'long', ['int', koffi.inout(koffi.pointer(messageHeader)), 'int']);
-const MSG_CMSG_CLOEXEC = 0x40000000;
-const SCM_RIGHTS = 1;
-
-/** Looks through control messages: length (64 bits), level, type (32 bits each), data, padded to 64 bits (cmsg(3)). */
-const descriptorIn = (control: Buffer): number | undefined => {
-  let at = 0;
-  while (at + 16 < control.length) {
-    const length = Number(control.readBigUInt64LE(at));
-    if (length < 16) return undefined;
-    const isRights = control.readInt32LE(at + 8) === SOL_SOCKET && control.readInt32LE(at + 12) === SCM_RIGHTS;
-    if (isRights && length >= 20) return control.readInt32LE(at + 16);
-    at += Math.ceil(length / 8) * 8;
-  }
-  return undefined;
-};
-
-/**
- * Receives a message with a file descriptor from a blocking Unix socket (unix(7)), on a thread of its own.
- *
- * @returns undefined when none comes along
- */
-export const receiveDescriptor = async (socket: number): Promise<number | undefined> => {
-  const control = Buffer.alloc(64);
-  const message = {
-    name: null,
-    nameLength: 0,
-    data: { base: Buffer.alloc(256), length: 256 },
-    dataLength: 1,
-    control,
-    controlLength: control.length,
-    flags: 0,
-  };
-  await new Promise<void>((resolve, reject) => {
-    recvmsg.async(socket, message, MSG_CMSG_CLOEXEC, (error: unknown, size: number) => {
-      if (error) reject(error);
-      else if (size === -1) reject(errnoError(koffi.errno(), 'recvmsg'));
-      else resolve();
-    });
-  });
-  return descriptorIn(control);
 };
 
 const CLONE_FS = 0x200;
@@ -221,4 +125,38 @@ const prctl = libc.func('prctl', 'int', ['int', 'unsigned long', koffi.pointer(f
 export const installSeccompFilter = (filter: Uint8Array, length: number): void => {
   const result: number = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, { length, filter });
   if (result === -1) throw errnoError(koffi.errno(), 'prctl');
+};
+
+/** chroot(2). */
+export const changeRoot = bind<[path: string]>('int chroot(const char *path)');
+/** mknodat(2): directory, name, mode with the type's bits, device number. */
+export const mknodAt = bind<[directory: number, name: string, mode: number, device: number]>(
+  'int mknodat(int directory, const char *name, unsigned int mode, unsigned long device)',
+);
+/** mount(2): source, target, type, flags, data. */
+export const mountFileSystem = bind<[source: string, target: string, type: string, flags: number, data: string]>(
+  'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',
+);
+
+type XattrArguments = [path: string, name: string, value: Uint8Array, size: number, flags: number];
+const setxattr = bind<XattrArguments>(
+  'int setxattr(const char *path, const char *name, const void *value, size_t size, int flags)',
+);
+const lsetxattr = bind<XattrArguments>(
+  'int lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags)',
+);
+
+/** Sets an extended attribute of a file, or of a symlink itself. */
+export const setXattr = (path: string, name: string, value: Uint8Array, flags: number, follow: boolean): number =>
+  (follow ? setxattr : lsetxattr)(path, name, value, value.length, flags);
+
+const schedulerSet = bind<[pid: number, policy: number, parameters: Uint8Array]>(
+  'int sched_setscheduler(int pid, int policy, const void *parameters)',
+);
+
+/** sched_setscheduler(2). */
+export const setScheduler = (pid: number, policy: number, priority: number): void => {
+  const parameters = Buffer.alloc(4);
+  parameters.writeInt32LE(priority);
+  schedulerSet(pid, policy, parameters);
 };

@@ -2,6 +2,7 @@ import { type Attachment, type Config, conflict, isTrue, type Machine, notImplem
 import { lxcIdMap, sameIdMap } from '@lxd-ts/host';
 import { nodeRule } from '../device-node.ts';
 import type { HostFacts } from '../host-facts.ts';
+import { interceptedCalls } from '../interception/rules.ts';
 import type { Place } from '../place.ts';
 import { attachedMount, attachedNode, standardMounts } from './mounts.ts';
 import { networkSettings } from './network.ts';
@@ -61,6 +62,9 @@ const security = (config: Config, place: Place, host: HostFacts, seccomp: boolea
     ...(host.apparmor ? apparmor(config) : [['lxc.apparmor.profile', 'unconfined'] satisfies Setting]),
   ];
 };
+
+const interception = (machine: Machine, place: Place): Setting[] =>
+  interceptedCalls(machine).length === 0 ? [] : [['lxc.seccomp.notify.proxy', `unix:${place.calls}`]];
 
 /** liblxc writes and loads the profile. */
 const apparmor = (config: Config): Setting[] => [
@@ -138,6 +142,7 @@ export const containerSettings = async (
     ...networkSettings(attachments.filter((attachment) => attachment.kind === 'nic')),
     ...deviceRules(machine, attachments),
     ...security(config, place, host, seccomp),
+    ...interception(machine, place),
     ...rebootHook(place),
     ...limits,
     ...family(config, 'limits.kernel.').map(([name, value]): Setting => [`lxc.prlimit.${name}`, value]),

@@ -36,14 +36,6 @@ export const validateSeccomp = (config: Config): void => {
   }
 };
 
-/** @throws LxdError bad-request for a key that asks for system calls to be handled on the container's behalf */
-export const refuseInterception = (config: Config): void => {
-  const key = Object.keys(config).find(
-    (name) => /^security\.syscalls\.intercept\.[a-z_]+$/.test(name) && isTrue(config[name]),
-  );
-  if (key) throw badRequest(`"${key}" cannot be set: this server does not intercept system calls`);
-};
-
 /** Whether the 32-bit interfaces are to be denied; other architectures have none. */
 export const deniesCompat = (config: Config): boolean =>
   process.arch === 'x64' && isTrue(either(config, 'deny_compat', 'blacklist_compat'));
@@ -51,12 +43,13 @@ export const deniesCompat = (config: Config): boolean =>
 /**
  * The profile for a configuration.
  *
+ * @param intercepted - lines for system calls that are reported instead of denied
  * @returns undefined when nothing is filtered
  */
-export const seccompProfile = (config: Config): string | undefined => {
+export const seccompProfile = (config: Config, intercepted: readonly string[] = []): string | undefined => {
   if (config['raw.seccomp']) return config['raw.seccomp'];
   const allow = lines(either(config, 'allow', 'whitelist'));
-  if (allow.length > 0) return ['2', 'allowlist', '[all]', ...allow, ''].join('\n');
+  if (allow.length > 0) return ['2', 'allowlist', '[all]', ...allow, ...intercepted, ''].join('\n');
   const rules: string[] = [];
   if (isTrueOrUnset(either(config, 'deny_default', 'blacklist_default'))) rules.push(...denyDefault);
   const deny = lines(either(config, 'deny', 'blacklist'));
@@ -64,5 +57,6 @@ export const seccompProfile = (config: Config): string | undefined => {
     // A line may carry its own action (`mkdir errno 0`) and its own architecture (`[x86]`).
     rules.push('[all]', ...deny.map((line) => (/^\[|\s/.test(line) ? line : `${line} ${NOT_PERMITTED}`)));
   }
+  if (intercepted.length > 0) rules.push('[all]', ...intercepted);
   return rules.length === 0 ? undefined : ['2', 'denylist', ...rules, ''].join('\n');
 };
