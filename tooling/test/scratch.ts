@@ -80,7 +80,12 @@ const remove = async (id: string): Promise<void> => {
     execFileSync('umount', ['-l', point]);
   }
   for (const loop of loops().filter((one) => one.includes(` ${folder}/`))) {
-    execFileSync('losetup', ['-d', `/dev/${loop.split(' ')[0]}`]);
+    try {
+      execFileSync('losetup', ['-d', `/dev/${loop.split(' ')[0]}`]);
+    } catch (error) {
+      // A device whose file system was unmounted a moment ago goes by itself.
+      if (loops().includes(loop)) throw error;
+    }
   }
   const prefix = prefixOf(id);
   for (const link of links().filter((one) => one.startsWith(prefix))) execFileSync('ip', ['link', 'delete', link]);
