@@ -323,26 +323,6 @@ const remotes: Step[] = [
   run('config unset core.https_address'),
 ];
 
-const projects: Step[] = [
-  run('project list'),
-  run('project create blue -c features.images=false -c features.profiles=false'),
-  run('project create blue'),
-  run('project show blue'),
-  run('project set blue limits.instances 1'),
-  run('init busybox inside --project blue'),
-  run('init busybox another --project blue'),
-  run('list --project blue --columns=ns --format=csv'),
-  run('list --all-projects --columns=ens --format=csv'),
-  run('project switch blue'),
-  run('list --columns=n --format=csv'),
-  run('project switch default'),
-  run('project delete blue'),
-  run('delete inside --project blue'),
-  run('project rename blue green'),
-  run('project delete green'),
-  run('project delete default'),
-];
-
 const events: Step[] = [
   run('monitor --type=lifecycle --format=json', {
     unordered: true,
@@ -386,7 +366,6 @@ export const tour: Readonly<Record<string, readonly Step[]>> = {
   copies,
   console,
   remotes,
-  projects,
   events,
   client,
 };

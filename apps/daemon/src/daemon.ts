@@ -172,8 +172,10 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
   const trust = await loadTrust(certificateStore);
 
   const imageStore = createImageStore(global);
+  const snapshotStore = createSnapshotStore(global);
   const usedBy = createUsedBy({
     instances: instanceStore,
+    snapshots: snapshotStore,
     profiles: profileStore,
     networks: networkStore,
     volumes: volumeStore,
@@ -330,7 +332,6 @@ export const startDaemon = async ({ directories, log, events, gid, onShutdown }:
       ).catch(() => undefined);
     },
   });
-  const snapshotStore = createSnapshotStore(global);
   const rootSnapshots = createRootSnapshots(pools, rootVolumes, volumeStore);
   const snapshots = createSnapshots({
     store: instanceStore,

@@ -13,12 +13,14 @@ export const imagePut = struct({
   properties: textMap,
   public: flag,
   expires_at: time,
-  profiles: texts,
+  /** `null` when absent: those there are stay. */
+  profiles: nullable(texts),
 });
 export type ImagePut = z.infer<typeof imagePut>;
 
 export const image = struct({
   ...imagePut.shape,
+  profiles: texts,
   aliases: z.array(imageAlias),
   architecture: text,
   cached: flag,

@@ -1,7 +1,8 @@
-import { imageUrl, instanceUrl, networkUrl, profileUrl, storageVolumeUrl } from '@lxd-ts/api';
+import { imageUrl, instanceSnapshotUrl, instanceUrl, networkUrl, profileUrl, storageVolumeUrl } from '@lxd-ts/api';
 import type { Config } from '@lxd-ts/driver-kit';
 import type { ImageStore } from '../images/store.ts';
 import type { Devices } from '../instances/instance.ts';
+import type { SnapshotStore } from '../instances/snapshots-store.ts';
 import type { InstanceStore } from '../instances/store.ts';
 import type { NetworkStore } from '../networks/store.ts';
 import type { ProfileStore } from '../profiles/store.ts';
@@ -9,6 +10,7 @@ import type { StoredVolume, VolumeStore } from '../storage/volume-store.ts';
 
 interface Stores {
   readonly instances: InstanceStore;
+  readonly snapshots: SnapshotStore;
   readonly profiles: ProfileStore;
   readonly networks: NetworkStore;
   readonly volumes: VolumeStore;
@@ -49,15 +51,24 @@ export interface UsedBy {
   project(name: string): Promise<string[]>;
 }
 
-export const createUsedBy = ({ instances, profiles, networks, volumes, images }: Stores): UsedBy => {
+export const createUsedBy = ({ instances, snapshots, profiles, networks, volumes, images }: Stores): UsedBy => {
   /** Instances and profiles that have a device for which `uses` holds. */
   const devicesThat = async (uses: (device: Config) => boolean): Promise<string[]> => {
-    const [allInstances, allProfiles] = await Promise.all([instances.list(), profiles.list()]);
+    const [allInstances, allSnapshots, allProfiles] = await Promise.all([
+      instances.list(),
+      snapshots.list(),
+      profiles.list(),
+    ]);
+    const snapshotsOf = Map.groupBy(allSnapshots, (snapshot) => snapshot.instanceId);
     const any = (devices: Devices): boolean => Object.values(devices).some(uses);
     return [
-      ...allInstances
-        .filter((one) => any(one.expanded.devices))
-        .map(({ name, project }) => instanceUrl(name, { project })),
+      ...allInstances.flatMap(({ id, name, project, expanded }) => [
+        ...(any(expanded.devices) ? [instanceUrl(name, { project })] : []),
+        // A snapshot has devices of its own, which it comes back with.
+        ...(snapshotsOf.get(id) ?? [])
+          .filter((snapshot) => any(snapshot.devices))
+          .map((snapshot) => instanceSnapshotUrl(name, snapshot.name, { project })),
+      ]),
       ...allProfiles.filter((one) => any(one.devices)).map(({ name, project }) => profileUrl(name, { project })),
     ];
   };

@@ -60,7 +60,19 @@ export const json = async <T>(request: ApiRequest, schema: z.ZodType<T>): Promis
   } catch (error) {
     throw badRequest(`The request body is not valid JSON: ${error instanceof Error ? error.message : error}`);
   }
+  // Only an escape can bring in half a character; names and URLs cannot be made of it.
+  if (/\\u[dD][89a-fA-F]/.test(body) && !isWellFormed(value)) {
+    throw badRequest('The request body holds text that is not valid Unicode');
+  }
   return parseBody(schema, value);
+};
+
+/** Whether all texts in a JSON value are whole characters. */
+const isWellFormed = (value: unknown): boolean => {
+  if (typeof value === 'string') return value.isWellFormed();
+  if (Array.isArray(value)) return value.every(isWellFormed);
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).every(([key, item]) => key.isWellFormed() && isWellFormed(item));
 };
 
 const current = new AsyncLocalStorage<Identity>();

@@ -84,7 +84,7 @@ export const imageRoutes = (router: Router, parts: Parts): void => {
       properties: body.properties,
       public: body.public,
       expiresAt: dateOf(body.expires_at),
-      profiles: body.profiles,
+      profiles: body.profiles ?? image.profiles,
     });
     return done();
   });
