@@ -41,7 +41,7 @@ export interface Pool {
 
 export interface PoolStore {
   list(): Promise<readonly Pool[]>;
-  /** The driver names of all pools, each once. */
+  /** The driver names of all pools, each once. Kept in memory: every client asks for the server's description first. */
   drivers(): Promise<readonly string[]>;
   /** @throws LxdError not-found */
   get(name: string): Promise<Pool>;
@@ -109,13 +109,31 @@ export const createPoolStore = (database: Database): PoolStore => {
     return pool;
   };
 
+  let driverNames: Promise<readonly string[]> | undefined;
+  const readDrivers = async (): Promise<readonly string[]> =>
+    (await database.read((tx) => selectDrivers(tx, {}))).map(({ driver }) => driver);
+  /** Runs what adds or removes pools: what was read before it had ended may be out of date. */
+  const changing = async <T>(change: (tx: Transaction) => Promise<T>): Promise<T> => {
+    try {
+      return await database.transaction(change);
+    } finally {
+      driverNames = undefined;
+    }
+  };
+
   return {
     list: () => database.read(listIn),
-    drivers: async () => (await database.read((tx) => selectDrivers(tx, {}))).map(({ driver }) => driver),
+    drivers: () => {
+      driverNames ??= readDrivers().catch((error: unknown) => {
+        driverNames = undefined;
+        throw error;
+      });
+      return driverNames;
+    },
     get: (name) => database.read((tx) => find(tx, name)),
 
     insert: (pool) =>
-      database.transaction(async (tx) => {
+      changing(async (tx) => {
         if ((await listIn(tx)).some((one) => one.name === pool.name))
           throw conflict(`Storage pool "${pool.name}" already exists`);
         const { name, driver, description, config } = pool;
@@ -141,7 +159,7 @@ export const createPoolStore = (database: Database): PoolStore => {
       }),
 
     delete: (pool) =>
-      database.transaction(async (tx) => {
+      changing(async (tx) => {
         await tx.delete(storagePools).where(eq(storagePools.id, pool.id));
       }),
   };
