@@ -1,4 +1,5 @@
 /** What a test run may leave behind on the host: links, mounts, loop devices, network namespaces, cgroups, processes. */
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { commandLine, strangers } from './run-mark.ts';
@@ -38,13 +39,23 @@ export const controlGroups = (folder = '/sys/fs/cgroup'): string[] =>
     .filter((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory())
     .flatMap((path) => [...controlGroups(path), path]);
 
+/** What stays on a host once anything of its kind was used: the folder of network namespaces, mounted by ip-netns(8). */
+const lasting = new Set(['/run/netns']);
+
+/** Control groups of containers; liblxc's own `lxc.pivot` stays. */
+const ofContainers = (path: string): boolean => /\/lxc\.(?:monitor|payload)\./.test(path);
+
+const firewallTables = (): string[] =>
+  execFileSync('nft', ['list', 'tables'], { encoding: 'utf8' }).split('\n').filter(Boolean);
+
 /** The state of the host now. `run` is the mark's value for the processes that count. */
 export const hostState = (run: string): HostState => ({
   link: new Set(links()),
-  mount: new Set(mounts()),
+  mount: new Set(mounts().filter((point) => !lasting.has(point))),
   'loop device': new Set(loops()),
   'network namespace': new Set(namespaces()),
-  cgroup: new Set(controlGroups()),
+  cgroup: new Set(controlGroups().filter(ofContainers)),
+  'firewall table': new Set(firewallTables()),
   process: new Set(strangers(run).map((pid) => `${pid} ${commandLine(pid)}`)),
 });
 

@@ -27,6 +27,7 @@ const litter = async (folder: string, prefix: string): Promise<RegExp[]> => {
     new RegExp(`^mount ${folder}/mnt$`),
     new RegExp(`^loop device loop\\d+ ${folder}/disk$`),
     new RegExp(`^network namespace ${prefix}net$`),
+    new RegExp(`^firewall table table inet net_${prefix}br0$`),
     new RegExp(`^cgroup .*/lxc.payload.${prefix}-c1$`),
     new RegExp(`^process ${sleeper.pid} sleep 600$`),
   ];
