@@ -28,7 +28,7 @@ const volatile: readonly (readonly [RegExp, Stand])[] = [
 const settled = (text: string): string =>
   text
     .split('\n')
-    .map((line) => line.replace(/\r$/, '').split('\r').at(-1)?.trimEnd() ?? '')
+    .map((line) => line.replace(/\r+$/, '').split('\r').at(-1)?.trimEnd() ?? '')
     .join('\n')
     .trimEnd();
 
