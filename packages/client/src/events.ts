@@ -1,18 +1,8 @@
+import type { EventType, Event as LxdEvent } from '@lxd-ts/api';
 import type { Client } from './client.ts';
 import { openWebSocket } from './websocket.ts';
 
-export type EventType = 'logging' | 'operation' | 'lifecycle';
-
-/** One frame of the event stream (spec 09 EVT-03). */
-export interface LxdEvent {
-  type: EventType;
-  /** RFC 3339 with nanoseconds. */
-  timestamp: string;
-  metadata: unknown;
-  /** The cluster member it came from, if any. */
-  location?: string;
-  project?: string;
-}
+export type { Event as LxdEvent, EventType } from '@lxd-ts/api';
 
 export interface EventOptions {
   /** Which kinds; all that the caller may see if left out. */

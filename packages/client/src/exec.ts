@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import type { InstanceExecPost } from '@lxd-ts/api';
 import type { WebSocket } from 'ws';
 import type { Client } from './client.ts';
 import { readText } from './envelope.ts';
@@ -7,14 +8,9 @@ import type { Operation, OperationObject } from './operations.ts';
 import { receiveInto, sendFrom } from './streams.ts';
 import { openWebSocket } from './websocket.ts';
 
-/** The body of an exec request (spec 09 EXE-01). */
-export interface ExecRequest {
-  command: string[];
-  environment?: Record<string, string>;
-  user?: number;
-  group?: number;
-  cwd?: string;
-}
+/** What to run, and as whom (spec 09 EXE-01); the rest of the request follows from how it is run. */
+export type ExecRequest = Pick<InstanceExecPost, 'command'> &
+  Partial<Pick<InstanceExecPost, 'environment' | 'user' | 'group' | 'cwd'>>;
 
 /** Where the command's input comes from and its output goes. */
 export interface ExecStreams {

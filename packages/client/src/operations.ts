@@ -1,22 +1,9 @@
+import type { Operation as OperationObject } from '@lxd-ts/api';
 import type { Body, CallOptions, Client } from './client.ts';
 import type { AsyncReply } from './envelope.ts';
 import { OperationError } from './errors.ts';
 
-/** A background operation as the API prints it (spec 09 OPS-01). */
-export interface OperationObject {
-  id: string;
-  class: 'task' | 'websocket' | 'token';
-  description: string;
-  created_at: string;
-  updated_at: string;
-  status: string;
-  status_code: number;
-  resources: Record<string, string[]> | null;
-  metadata: Record<string, unknown> | null;
-  may_cancel: boolean;
-  err: string;
-  location: string;
-}
+export type { Operation as OperationObject } from '@lxd-ts/api';
 
 /** A background operation that was started. */
 export interface Operation {

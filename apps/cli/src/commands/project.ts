@@ -1,3 +1,4 @@
+import type { Project } from '@lxd-ts/api';
 import { command, entry, group } from '../command/command.ts';
 import { formatFlag, list as listFlag } from '../command/flags.ts';
 import { saveConfig } from '../config/config.ts';
@@ -23,13 +24,6 @@ import { serverInfo } from './server.ts';
 
 const projectPut: Struct = { fields: { config, description: 'string' } };
 const projectShape: Struct = joined(projectPut, { fields: { name: 'string', used_by: strings } });
-
-interface Project {
-  name: string;
-  description: string;
-  config: Record<string, string>;
-  used_by: string[] | null;
-}
 
 const use = '[<remote>:]<project>';
 

@@ -1,3 +1,4 @@
+import type { Warning } from '@lxd-ts/api';
 import { command, entry, group } from '../command/command.ts';
 import { UserError } from '../command/errors.ts';
 import { bool, formatFlag, string } from '../command/flags.ts';
@@ -8,18 +9,6 @@ import { inWords } from '../output/time.ts';
 import { printYaml } from '../yaml/print.ts';
 import type { Struct } from '../yaml/shape.ts';
 import { isClustered } from './server.ts';
-
-interface Warning {
-  uuid: string;
-  type: string;
-  status: string;
-  severity: string;
-  count: number;
-  project: string;
-  location: string;
-  first_seen_at: string;
-  last_seen_at: string;
-}
 
 const warningShape: Struct = {
   fields: {

@@ -89,8 +89,8 @@ const instanceState: Struct = {
   fields: {
     status: 'string',
     status_code: 'number',
-    disk: { map: numbers('usage') },
-    memory: numbers('usage', 'usage_peak', 'swap_usage', 'swap_usage_peak'),
+    disk: { map: numbers('usage', 'total') },
+    memory: numbers('usage', 'usage_peak', 'total', 'swap_usage', 'swap_usage_peak'),
     network: { map: network },
     pid: 'number',
     processes: 'number',

@@ -1,3 +1,4 @@
+import type { ClusterGroup } from '@lxd-ts/api';
 import type { Client } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
 import { command, entry, group } from '../../command/command.ts';
@@ -11,12 +12,6 @@ import { editYaml } from '../common/edit.ts';
 import { pick, required } from '../common/object.ts';
 import { memberPlace, requireCluster } from './place.ts';
 import { groupPut, groupShape, memberPut } from './shape.ts';
-
-interface ClusterGroup {
-  name: string;
-  description: string;
-  members: string[] | null;
-}
 
 const use = '[<remote>:]<group>';
 

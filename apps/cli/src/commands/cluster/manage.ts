@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import type { ClusterMember as Member } from '@lxd-ts/api';
 import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { formatFlag } from '../../command/flags.ts';
@@ -10,17 +11,6 @@ import { operate } from '../common/operate.ts';
 import { certificatePath, rememberCertificate } from '../remote/certificate.ts';
 import { requireCluster } from './place.ts';
 import { memberShape } from './shape.ts';
-
-interface Member {
-  server_name: string;
-  url: string;
-  roles: string[];
-  architecture: string;
-  failure_domain: string;
-  description: string;
-  status: string;
-  message: string;
-}
 
 export const clusterList = command({
   use: '[<remote>:]',

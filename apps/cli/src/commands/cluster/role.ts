@@ -1,12 +1,9 @@
+import type { ClusterMember as Member } from '@lxd-ts/api';
 import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { pick } from '../common/object.ts';
 import { memberPlace } from './place.ts';
 import { memberPut } from './shape.ts';
-
-interface Member {
-  roles: string[];
-}
 
 const use = '[<remote>:]<member> <role[,role...]>';
 

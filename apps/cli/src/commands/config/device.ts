@@ -1,9 +1,10 @@
+import type { Instance } from '@lxd-ts/api';
 import type { Client } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
 import { command, entry, type Group, group, type Leaf } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { out } from '../../output/streams.ts';
-import type { Config, Devices, Instance } from '../../shapes/types.ts';
+import type { Config, Devices } from '../../shapes/types.ts';
 import { printYaml } from '../../yaml/print.ts';
 import { devices as devicesShape } from '../../yaml/shape.ts';
 import { required } from '../common/object.ts';

@@ -1,8 +1,9 @@
+import type { Instance } from '@lxd-ts/api';
 import type { Client, Reply } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
 import { UserError } from '../../command/errors.ts';
 import { instancePut } from '../../shapes/instance.ts';
-import type { Config, Instance } from '../../shapes/types.ts';
+import type { Config } from '../../shapes/types.ts';
 import { pick } from '../common/object.ts';
 import { operate } from '../common/operate.ts';
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
+import type { Certificate } from '@lxd-ts/api';
 import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { bool, formatFlag, string } from '../../command/flags.ts';
@@ -18,13 +19,6 @@ const certificatePut: Struct = {
   fields: { name: 'string', type: 'string', restricted: 'bool', projects: strings, certificate: 'string' },
 };
 const certificate: Struct = joined(certificatePut, { fields: { fingerprint: 'string' } });
-
-interface Certificate {
-  name: string;
-  type: string;
-  certificate: string;
-  fingerprint: string;
-}
 
 const template = `### This is a YAML representation of the certificate.
 ### Any line starting with a '# will be ignored.

@@ -1,9 +1,10 @@
+import type { ImageAliasesEntry as Alias } from '@lxd-ts/api';
 import { command, entry, group } from '../../command/command.ts';
 import { formatFlag } from '../../command/flags.ts';
 import { printListing } from '../../output/format.ts';
 import { compareRows } from '../../output/sort.ts';
 import { required } from '../common/object.ts';
-import { type Alias, readAliases } from './aliases.ts';
+import { readAliases } from './aliases.ts';
 import { imagesOf, isImageServer } from './remote.ts';
 import { imageAlias } from './shape.ts';
 

@@ -1,15 +1,8 @@
+import type { ImageAliasesEntry as Alias } from '@lxd-ts/api';
 import type { Client } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
 import { UserError } from '../../command/errors.ts';
 import { operate } from '../common/operate.ts';
-
-/** An alias as the API prints it. */
-export interface Alias {
-  name: string;
-  description: string;
-  target: string;
-  type: string;
-}
 
 export const readAliases = async (client: Client): Promise<Alias[]> =>
   (await client.get<Alias[]>(['images', 'aliases'], { recursion: 1 })).value;

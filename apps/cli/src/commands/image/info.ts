@@ -1,3 +1,4 @@
+import type { Image } from '@lxd-ts/api';
 import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { bool } from '../../command/flags.ts';
@@ -9,7 +10,7 @@ import { pick } from '../common/object.ts';
 import { megabytes } from './list.ts';
 import { findImage } from './remote.ts';
 import { imagePut } from './shape.ts';
-import { type Image, readImage } from './source.ts';
+import { readImage } from './source.ts';
 
 const vmFlag = { vm: bool('Query virtual machine images') };
 const use = '[<remote>:]<image>';

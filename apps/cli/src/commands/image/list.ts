@@ -1,3 +1,4 @@
+import type { Image } from '@lxd-ts/api';
 import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { formatFlag, string } from '../../command/flags.ts';
@@ -6,7 +7,6 @@ import { compareRows } from '../../output/sort.ts';
 import { inWords } from '../../output/time.ts';
 import { imagesOf } from './remote.ts';
 import { imageShape } from './shape.ts';
-import type { Image } from './source.ts';
 
 interface Column {
   name: string;

@@ -1,6 +1,7 @@
+import type { Image } from '@lxd-ts/api';
 import { ApiError, listStreamImages, type StreamImage } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
-import { type Image, readImage } from './source.ts';
+import { readImage } from './source.ts';
 
 /** An image of a simple streams server in the form LXD describes its own. */
 const asImage = (image: StreamImage): Image => ({

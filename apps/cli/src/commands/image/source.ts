@@ -1,28 +1,9 @@
+import type { Image } from '@lxd-ts/api';
 import { type Client, isNotFound } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
 import { serverInfo } from '../server.ts';
 
 export type InstanceType = 'container' | 'virtual-machine';
-
-/** An image as the API prints it, as far as the client looks at it. */
-export interface Image {
-  fingerprint: string;
-  filename: string;
-  size: number;
-  architecture: string;
-  type: InstanceType;
-  public: boolean;
-  cached: boolean;
-  auto_update: boolean;
-  properties: Record<string, string>;
-  aliases: { name: string; description: string }[];
-  profiles: string[];
-  created_at: string;
-  expires_at: string;
-  last_used_at: string;
-  uploaded_at: string;
-  update_source?: { alias: string; protocol: string; server: string };
-}
 
 /** What an alias or a beginning of a fingerprint stands for: the whole fingerprint, or the text itself. */
 export const resolveImage = async (client: Client, name: string, type: string): Promise<string> => {

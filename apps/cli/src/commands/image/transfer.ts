@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { Image } from '@lxd-ts/api';
 import { type Client, exportImage, type ImageFile, type TransferMode, uploadImage } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
 import { UserError } from '../../command/errors.ts';
 import { progressLine } from '../../output/progress.ts';
 import { operate } from '../common/operate.ts';
 import { serverInfo } from '../server.ts';
-import { type Image, imageSecret } from './source.ts';
+import { imageSecret } from './source.ts';
 
 /** Where an image is. */
 export interface ImageOrigin {

@@ -1,9 +1,9 @@
+import type { Instance } from '@lxd-ts/api';
 import { OperationError } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
 import { command, type Input, type Leaf } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { bool, type Flags, type FlagValue, int, string } from '../../command/flags.ts';
-import type { Instance } from '../../shapes/types.ts';
 import { batch } from '../common/batch.ts';
 import { operate } from '../common/operate.ts';
 

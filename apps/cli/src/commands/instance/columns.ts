@@ -1,7 +1,7 @@
+import type { InstanceFull } from '@lxd-ts/api';
 import { UserError } from '../../command/errors.ts';
 import { isSet, minute } from '../../output/time.ts';
 import { bytesIec, parseBytes } from '../../output/units.ts';
-import type { InstanceFull } from '../../shapes/types.ts';
 
 /** One column of `lxc list`: its head, what it shows, and what it needs from the server. */
 export interface Column {

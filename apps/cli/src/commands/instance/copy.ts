@@ -1,10 +1,11 @@
+import type { Instance } from '@lxd-ts/api';
 import { type Client, type TransferMode, transfer } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
 import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { bool, list, string, targetFlag } from '../../command/flags.ts';
 import { progressLine } from '../../output/progress.ts';
-import type { Config, Devices, Instance } from '../../shapes/types.ts';
+import type { Config, Devices } from '../../shapes/types.ts';
 import { operate } from '../common/operate.ts';
 import { readInstance, writeInstance } from '../config/target.ts';
 import { configOptions, deviceOptions } from './create.ts';

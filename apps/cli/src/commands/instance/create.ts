@@ -1,3 +1,4 @@
+import type { Instance } from '@lxd-ts/api';
 import type { Client, OperationObject } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
 import { command, type Leaf } from '../../command/command.ts';
@@ -5,7 +6,7 @@ import { UserError } from '../../command/errors.ts';
 import { bool, type FlagValues, list, string, targetFlag } from '../../command/flags.ts';
 import { err, out } from '../../output/streams.ts';
 import { instancePut } from '../../shapes/instance.ts';
-import type { Config, Devices, Instance } from '../../shapes/types.ts';
+import type { Config, Devices } from '../../shapes/types.ts';
 import { pipedStdin } from '../common/input.ts';
 import { operate } from '../common/operate.ts';
 import { splitPair } from '../common/values.ts';

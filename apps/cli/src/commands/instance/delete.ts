@@ -1,9 +1,9 @@
+import type { Instance } from '@lxd-ts/api';
 import type { Client } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
 import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { bool } from '../../command/flags.ts';
-import type { Instance } from '../../shapes/types.ts';
 import { ask } from '../common/input.ts';
 import { operate } from '../common/operate.ts';
 

@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net';
-import type { InstanceFull } from '../../shapes/types.ts';
+import type { InstanceFull } from '@lxd-ts/api';
 
 /** A regular expression that must match the whole text, unless it says itself where it begins or ends. */
 const pattern = (text: string): RegExp | undefined => {

@@ -1,3 +1,10 @@
+import type {
+  InstanceBackup as Backup,
+  InstanceFull,
+  InstanceState,
+  InstanceStateNetwork as NetworkInterface,
+  InstanceSnapshot as Snapshot,
+} from '@lxd-ts/api';
 import type { Client } from '@lxd-ts/client';
 import { command } from '../../command/command.ts';
 import { bool, targetFlag } from '../../command/flags.ts';
@@ -6,7 +13,6 @@ import { out } from '../../output/streams.ts';
 import { drawTable } from '../../output/table.ts';
 import { isSet, minute } from '../../output/time.ts';
 import { bytes, bytesIec } from '../../output/units.ts';
-import type { Backup, InstanceFull, InstanceState, NetworkInterface, Snapshot } from '../../shapes/types.ts';
 
 const yesNo = (value: boolean): string => (value ? 'YES' : 'NO');
 const when = (time: string): string => (isSet(time) ? minute(time) : '');

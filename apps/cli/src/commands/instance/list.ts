@@ -1,3 +1,4 @@
+import type { InstanceFull } from '@lxd-ts/api';
 import type { Client } from '@lxd-ts/client';
 import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
@@ -5,7 +6,6 @@ import { bool, formatFlag, string } from '../../command/flags.ts';
 import { printListing } from '../../output/format.ts';
 import { compareRows } from '../../output/sort.ts';
 import { instanceFull } from '../../shapes/instance.ts';
-import type { InstanceFull } from '../../shapes/types.ts';
 import { isClustered } from '../server.ts';
 import { defaultColumns, fastColumns, parseColumns } from './columns.ts';
 import { needsState, selects, serverFilter } from './filter.ts';

@@ -1,8 +1,8 @@
+import type { Instance } from '@lxd-ts/api';
 import type { Cli } from '../../cli.ts';
 import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { bool, list, string, targetFlag } from '../../command/flags.ts';
-import type { Instance } from '../../shapes/types.ts';
 import { operate } from '../common/operate.ts';
 import { copyInstance, transferMode, transferModes } from './copy.ts';
 

@@ -1,8 +1,8 @@
+import type { Instance } from '@lxd-ts/api';
 import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { bool, list, string } from '../../command/flags.ts';
 import { out } from '../../output/streams.ts';
-import type { Instance } from '../../shapes/types.ts';
 import { operate } from '../common/operate.ts';
 import { properties } from '../common/values.ts';
 import { assignAliases } from '../image/aliases.ts';

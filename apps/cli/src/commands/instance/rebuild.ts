@@ -1,7 +1,7 @@
+import type { Instance } from '@lxd-ts/api';
 import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { bool } from '../../command/flags.ts';
-import type { Instance } from '../../shapes/types.ts';
 import { operate } from '../common/operate.ts';
 import { imageSource } from '../image/source.ts';
 import { changeState } from './action.ts';
@@ -28,8 +28,10 @@ export const rebuild = command({
     const original = value.config['volatile.base_image'];
     let source: Record<string, unknown>;
     if (flags.empty) source = { type: 'none' };
-    else if (image !== undefined) source = (await imageSource(cli, image, { remote, client, type: value.type })).source;
-    else if (original) source = { type: 'image', fingerprint: original };
+    else if (image !== undefined) {
+      const type = value.type === 'virtual-machine' ? 'virtual-machine' : 'container';
+      source = (await imageSource(cli, image, { remote, client, type })).source;
+    } else if (original) source = { type: 'image', fingerprint: original };
     else throw new UserError('The instance was not made from an image, name one or pass --empty');
 
     if (running)

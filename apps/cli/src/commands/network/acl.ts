@@ -1,3 +1,4 @@
+import type { NetworkACL as Acl } from '@lxd-ts/api';
 import { command, entry, group } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { bool, formatFlag } from '../../command/flags.ts';
@@ -20,14 +21,6 @@ import { createProperties, splitPair } from '../common/values.ts';
 import { aclPut, aclRule, aclShape } from './shape.ts';
 
 type Rule = Record<string, string>;
-
-interface Acl extends Configurable {
-  name: string;
-  description: string;
-  ingress: Rule[];
-  egress: Rule[];
-  used_by: string[] | null;
-}
 
 const use = '[<remote>:]<ACL>';
 
@@ -160,8 +153,10 @@ const ruleRemove = command({
     const { client, name } = await cli.locate(text);
     const segments = ['network-acls', required(name, 'network ACL name')];
     const { value, etag } = await client.get<Acl>(segments);
-    const matches = (found: Rule): boolean =>
-      Object.entries(rule).every(([key, wanted]) => (found[key] ?? '') === wanted);
+    const matches = (found: object): boolean => {
+      const fields = new Map(Object.entries(found));
+      return Object.entries(rule).every(([key, wanted]) => (fields.get(key) ?? '') === wanted);
+    };
     const hit = value[direction].filter(matches).length;
     if (hit === 0) throw new UserError('No matching rule(s) found');
     if (hit > 1 && !flags.force) throw new UserError('Multiple rules match. Use --force to remove them all');

@@ -1,36 +1,14 @@
+import type { NetworkForward as Forward, NetworkForwardPort as Port } from '@lxd-ts/api';
 import { command, entry, group } from '../../command/command.ts';
 import { bool, formatFlag, targetFlag } from '../../command/flags.ts';
 import { printListing } from '../../output/format.ts';
 import { compareRows } from '../../output/sort.ts';
 import { out } from '../../output/streams.ts';
-import {
-  type Configurable,
-  editCommand,
-  getCommand,
-  pick,
-  required,
-  setCommand,
-  showCommand,
-  unsetCommand,
-} from '../common/object.ts';
+import { editCommand, getCommand, pick, required, setCommand, showCommand, unsetCommand } from '../common/object.ts';
 import { createProperties } from '../common/values.ts';
 import { isClustered } from '../server.ts';
 import { memberFlags, openPart, type PartKind, partKind, without } from './part.ts';
 import { forwardPut, forwardShape } from './shape.ts';
-
-interface Port {
-  protocol: string;
-  listen_port: string;
-  target_port: string;
-  target_address: string;
-}
-
-interface Forward extends Configurable {
-  listen_address: string;
-  description: string;
-  location: string;
-  ports: Port[] | null;
-}
 
 const kind: PartKind = {
   collection: 'forwards',

@@ -1,3 +1,4 @@
+import type { NetworkLease as Lease, NetworkState } from '@lxd-ts/api';
 import { command } from '../../command/command.ts';
 import { formatFlag, targetFlag } from '../../command/flags.ts';
 import { printListing } from '../../output/format.ts';
@@ -7,35 +8,6 @@ import { bytes } from '../../output/units.ts';
 import { required } from '../common/object.ts';
 import { isClustered } from '../server.ts';
 import { leaseShape } from './shape.ts';
-
-/** What `GET /1.0/networks/<name>/state` tells. */
-interface NetworkState {
-  addresses: { family: string; address: string; netmask: string; scope: string }[] | null;
-  counters: { bytes_received: number; bytes_sent: number; packets_received: number; packets_sent: number };
-  hwaddr: string;
-  mtu: number;
-  state: string;
-  type: string;
-  bond?: {
-    mode: string;
-    transmit_policy: string;
-    up_delay: number;
-    down_delay: number;
-    mii_frequency: number;
-    mii_state: string;
-    lower_devices: string[];
-  };
-  bridge?: {
-    id: string;
-    stp: boolean;
-    forward_delay: number;
-    vlan_default: number;
-    vlan_filtering: boolean;
-    upper_devices: string[] | null;
-  };
-  vlan?: { lower_device: string; vid: number };
-  ovn?: { chassis: string };
-}
 
 const stateLines = (name: string, state: NetworkState): string[] => {
   const { addresses, counters, bond, bridge, vlan, ovn } = state;
@@ -102,14 +74,6 @@ export const networkInfo = command({
     out(`${stateLines(name, value).join('\n')}\n`);
   },
 });
-
-interface Lease {
-  hostname: string;
-  hwaddr: string;
-  address: string;
-  type: string;
-  location: string;
-}
 
 export const networkListLeases = command({
   use: '[<remote>:]<network>',

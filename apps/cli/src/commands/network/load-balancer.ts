@@ -1,43 +1,14 @@
+import type { NetworkLoadBalancer as LoadBalancer, NetworkLoadBalancerPort as Port } from '@lxd-ts/api';
 import { command, entry, group } from '../../command/command.ts';
 import { bool, formatFlag, targetFlag } from '../../command/flags.ts';
 import { printListing } from '../../output/format.ts';
 import { compareRows } from '../../output/sort.ts';
 import { out } from '../../output/streams.ts';
-import {
-  type Configurable,
-  editCommand,
-  getCommand,
-  pick,
-  required,
-  setCommand,
-  showCommand,
-  unsetCommand,
-} from '../common/object.ts';
+import { editCommand, getCommand, pick, required, setCommand, showCommand, unsetCommand } from '../common/object.ts';
 import { createProperties } from '../common/values.ts';
 import { isClustered } from '../server.ts';
 import { memberFlags, openPart, type PartKind, partKind, without } from './part.ts';
 import { balancerPut, balancerShape } from './shape.ts';
-
-interface Backend {
-  name: string;
-  description: string;
-  target_address: string;
-  target_port: string;
-}
-
-interface Port {
-  protocol: string;
-  listen_port: string;
-  target_backend: string[];
-}
-
-interface LoadBalancer extends Configurable {
-  listen_address: string;
-  description: string;
-  location: string;
-  backends: Backend[] | null;
-  ports: Port[] | null;
-}
 
 const kind: PartKind = {
   collection: 'load-balancers',

@@ -1,3 +1,4 @@
+import type { Network } from '@lxd-ts/api';
 import { command } from '../../command/command.ts';
 import { formatFlag, string, targetFlag } from '../../command/flags.ts';
 import { printListing } from '../../output/format.ts';
@@ -6,16 +7,6 @@ import { out } from '../../output/streams.ts';
 import { required } from '../common/object.ts';
 import { createProperties } from '../common/values.ts';
 import { networkShape } from './shape.ts';
-
-interface Network {
-  name: string;
-  type: string;
-  managed: boolean;
-  config: Record<string, string> | null;
-  description: string;
-  used_by: string[] | null;
-  status: string;
-}
 
 export const networkCreate = command({
   use: '[<remote>:]<network> [key=value...]',

@@ -1,28 +1,13 @@
+import type { NetworkPeer as Peer } from '@lxd-ts/api';
 import { command, entry, group } from '../../command/command.ts';
 import { formatFlag } from '../../command/flags.ts';
 import { printListing } from '../../output/format.ts';
 import { compareRows } from '../../output/sort.ts';
 import { out } from '../../output/streams.ts';
-import {
-  type Configurable,
-  editCommand,
-  getCommand,
-  required,
-  setCommand,
-  showCommand,
-  unsetCommand,
-} from '../common/object.ts';
+import { editCommand, getCommand, required, setCommand, showCommand, unsetCommand } from '../common/object.ts';
 import { createProperties } from '../common/values.ts';
 import { openPart, type PartKind, partKind } from './part.ts';
 import { peerPut, peerShape } from './shape.ts';
-
-interface Peer extends Configurable {
-  name: string;
-  description: string;
-  target_project: string;
-  target_network: string;
-  status: string;
-}
 
 const kind: PartKind = {
   collection: 'peers',

@@ -1,3 +1,4 @@
+import type { NetworkZoneRecord as ZoneRecord } from '@lxd-ts/api';
 import type { Client } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
 import { command, entry, group } from '../../command/command.ts';
@@ -19,18 +20,6 @@ import {
 } from '../common/object.ts';
 import { createProperties } from '../common/values.ts';
 import { recordPut, recordShape } from './shape.ts';
-
-interface RecordEntry {
-  type: string;
-  ttl?: number;
-  value: string;
-}
-
-interface ZoneRecord extends Configurable {
-  name: string;
-  description: string;
-  entries: RecordEntry[] | null;
-}
 
 const use = '[<remote>:]<zone> <record>';
 

@@ -1,3 +1,4 @@
+import type { NetworkZone as Zone } from '@lxd-ts/api';
 import { command, entry, group } from '../../command/command.ts';
 import { formatFlag } from '../../command/flags.ts';
 import { printListing } from '../../output/format.ts';
@@ -16,12 +17,6 @@ import {
 } from '../common/object.ts';
 import { createProperties } from '../common/values.ts';
 import { zonePut, zoneShape } from './shape.ts';
-
-interface Zone {
-  name: string;
-  description: string;
-  used_by: string[] | null;
-}
 
 const use = '[<remote>:]<Zone>';
 

@@ -1,9 +1,9 @@
+import type { Instance } from '@lxd-ts/api';
 import type { Client } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
 import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { out } from '../../output/streams.ts';
-import type { Instance } from '../../shapes/types.ts';
 import { required } from '../common/object.ts';
 import { readInstance, writeInstance } from '../config/target.ts';
 

@@ -1,3 +1,4 @@
+import type { Profile } from '@lxd-ts/api';
 import { command } from '../../command/command.ts';
 import { formatFlag, string } from '../../command/flags.ts';
 import { printListing } from '../../output/format.ts';
@@ -6,12 +7,6 @@ import { out } from '../../output/streams.ts';
 import { pipedStdin } from '../common/input.ts';
 import { pick, required } from '../common/object.ts';
 import { profilePut, profileShape } from './kind.ts';
-
-interface Profile {
-  name: string;
-  description: string;
-  used_by: string[] | null;
-}
 
 export const profileCreate = command({
   use: '[<remote>:]<profile>',

@@ -1,3 +1,4 @@
+import type { StorageBucketKey as Key } from '@lxd-ts/api';
 import type { Client } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
 import { command, entry, group } from '../../command/command.ts';
@@ -11,14 +12,6 @@ import { pick, required } from '../common/object.ts';
 import { openBucket } from './bucket.ts';
 import { memberFlags } from './place.ts';
 import { bucketKeyPut, bucketKeyShape } from './shape.ts';
-
-interface Key {
-  name: string;
-  description: string;
-  role: string;
-  'access-key': string;
-  'secret-key': string;
-}
 
 const bucketUse = '[<remote>:]<pool> <bucket>';
 const use = `${bucketUse} <key>`;

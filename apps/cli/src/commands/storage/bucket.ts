@@ -1,3 +1,4 @@
+import type { StorageBucket as Bucket } from '@lxd-ts/api';
 import type { Client } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
 import { command, entry, group } from '../../command/command.ts';
@@ -20,12 +21,6 @@ import { createProperties } from '../common/values.ts';
 import { isClustered } from '../server.ts';
 import { memberFlags } from './place.ts';
 import { bucketPut, bucketShape } from './shape.ts';
-
-interface Bucket {
-  name: string;
-  description: string;
-  location: string;
-}
 
 const use = '[<remote>:]<pool> <bucket>';
 

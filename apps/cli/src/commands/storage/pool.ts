@@ -1,3 +1,4 @@
+import type { StoragePool as Pool } from '@lxd-ts/api';
 import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { bool, formatFlag, targetFlag } from '../../command/flags.ts';
@@ -10,15 +11,6 @@ import { required } from '../common/object.ts';
 import { splitPair } from '../common/values.ts';
 import { isClustered } from '../server.ts';
 import { poolShape } from './shape.ts';
-
-interface Pool {
-  name: string;
-  driver: string;
-  description: string;
-  config: Record<string, string> | null;
-  status: string;
-  used_by: string[] | null;
-}
 
 export const poolCreate = command({
   use: '[<remote>:]<pool> <driver> [key=value...]',

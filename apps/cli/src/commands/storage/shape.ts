@@ -35,7 +35,7 @@ export const volumeSnapshotShape: Struct = joined(volumeSnapshotPut, {
 
 export const bucketPut: Struct = { fields: { config, description: 'string' } };
 export const bucketShape: Struct = joined(bucketPut, {
-  fields: { name: 'string', s3_url: 'string', location: 'string', project: 'string' },
+  fields: { name: 'string', s3_url: 'string', location: 'string' },
 });
 
 export const bucketKeyPut: Struct = {

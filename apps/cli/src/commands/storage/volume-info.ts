@@ -1,3 +1,8 @@
+import type {
+  StorageVolumeSnapshot as Snapshot,
+  StorageVolumeState as State,
+  StorageVolume as Volume,
+} from '@lxd-ts/api';
 import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { compareRows } from '../../output/sort.ts';
@@ -6,25 +11,6 @@ import { drawTable } from '../../output/table.ts';
 import { isSet, minute } from '../../output/time.ts';
 import { bytesIec } from '../../output/units.ts';
 import { memberFlags, volumePlace } from './place.ts';
-
-interface Volume {
-  name: string;
-  description: string;
-  type: string;
-  content_type: string;
-  location: string;
-  created_at: string;
-}
-
-interface State {
-  usage: { used: number; total?: number } | null;
-}
-
-interface Snapshot {
-  name: string;
-  description: string;
-  expires_at: string | null;
-}
 
 export const volumeInfo = command({
   use: '[<remote>:]<pool> <volume>',
