@@ -1,5 +1,5 @@
 import type { Image } from '@lxd-ts/api';
-import { ApiError, listStreamImages, type StreamImage } from '@lxd-ts/client';
+import { ApiError, chooseStreamImage, listStreamImages, type StreamImage } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
 import { readImage } from './source.ts';
 
@@ -41,13 +41,9 @@ export const imagesOf = async (cli: Cli, remote: string): Promise<Image[]> => {
 /** One image of a remote by alias or fingerprint, whichever protocol the remote speaks. */
 export const findImage = async (cli: Cli, text: string, vm: boolean): Promise<Image> => {
   const { remote, name } = cli.resource(text);
-  const type = vm ? 'virtual-machine' : '';
-  if (!isImageServer(cli, remote)) return (await readImage(await cli.server(remote), name, type)).value;
-  const images = await imagesOf(cli, remote);
-  const wanted = type === '' ? 'container' : type;
-  const found =
-    images.find((image) => image.type === wanted && image.aliases.some((alias) => alias.name === name)) ??
-    images.find((image) => image.fingerprint.startsWith(name));
+  const url = streamUrl(cli, remote);
+  if (url === undefined) return (await readImage(await cli.server(remote), name, vm ? 'virtual-machine' : '')).value;
+  const found = chooseStreamImage(await listStreamImages(url), name, vm ? 'virtual-machine' : 'container');
   if (found === undefined) throw new ApiError('Image not found', 404);
-  return found;
+  return asImage(found);
 };
