@@ -39,7 +39,8 @@ export const attachConsole = async (client: Client, instance: string, options: C
     control.close();
     data.close();
   };
-  signal.addEventListener('abort', detach, { once: true });
+  if (signal.aborted) detach();
+  else signal.addEventListener('abort', detach, { once: true });
   try {
     await Promise.race([output, operation.wait()]);
     // Detaching may let the operation end with an error about its closed streams, or go on: neither is news.
