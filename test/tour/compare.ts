@@ -13,13 +13,23 @@ export interface Difference {
  * Compares what a step said. Error sentences need not be the same words, but a failure must be a failure, told on
  * standard error beginning with `Error: `; other words are reported as a difference of wording.
  */
-export const compare = (step: string, expected: Output, found: Output, unordered = false): Difference[] => {
+export const compare = (
+  step: string,
+  expected: Output,
+  found: Output,
+  { unordered = false, terminal = false } = {},
+): Difference[] => {
   const differences: Difference[] = [];
   const add = (part: Difference['part'], one: string, other: string) => {
     if (one !== other) differences.push({ step, part, expected: one, found: other });
   };
+  // What a program draws on a terminal and what is echoed mixes by chance as to empty lines.
+  const text = ({ stdout }: Output) => {
+    const steady = normalise(stdout, unordered);
+    return terminal ? steady.replaceAll(/\n+/g, '\n') : steady;
+  };
   add('exit code', String(expected.code), String(found.code));
-  add('standard output', normalise(expected.stdout, unordered), normalise(found.stdout, unordered));
+  add('standard output', text(expected), text(found));
   const [wanted, said] = [normalise(expected.stderr), normalise(found.stderr)];
   const bothErrors = /^Error: /m.test(wanted) && /^Error: /m.test(said);
   add(bothErrors ? 'wording of the error' : 'standard error', wanted, said);

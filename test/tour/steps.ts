@@ -4,6 +4,7 @@ import type { Step } from './step.ts';
 const run = (line: string, rest: Omit<Step, 'run'> = {}): Step => ({ run: line, ...rest });
 
 const instances: Step[] = [
+  run('warning list --format=csv', { unordered: true }),
   run('list'),
   run('list --format=json'),
   run('launch busybox c1'),
@@ -308,6 +309,7 @@ const remotes: Step[] = [
   run('exec self:r1 -- hostname'),
   run('file push one.txt self:r1/root/one'),
   run('file pull self:r1/root/one -'),
+  run('stop self:r1 --force'),
   run('copy self:r1 r2'),
   run('copy r2 self:r3'),
   run('image copy self:busybox local: --alias copied --copy-aliases'),
@@ -335,7 +337,6 @@ const events: Step[] = [
     ],
   }),
   run('operation show nothing'),
-  run('warning list --format=csv', { unordered: true }),
 ];
 
 const client: Step[] = [

@@ -43,5 +43,8 @@ export const differencesOf = (expected: Account, found: Account): Difference[] =
   [...expected].flatMap(([name, { step, said }]) => {
     const other = found.get(name);
     if (!other) throw new Error(`The other account lacks the step "${name}"`);
-    return compare(name, said, other.said, step.unordered);
+    return compare(name, said, other.said, {
+      unordered: step.unordered ?? false,
+      terminal: step.terminal !== undefined,
+    });
   });

@@ -7,6 +7,10 @@ export const wantedLines: readonly { readonly line: RegExp; readonly reason: str
     reason:
       'ours maps ids by the mount where the kernel can, so that those on disk stay as they are; 5.0.2 rewrites them',
   },
+  {
+    line: /^[+] c1:\/# \u001b\[J$/,
+    reason: "the console takes on the size of the client's window, upon which the shell draws its prompt again",
+  },
   { line: /^[+] +"total": "<count>"$/, reason: '5.15 tells how much memory an instance may use' },
   { line: /volatile\.uuid\.generation/, reason: '5.15 has this key, 5.0.2 does not know it' },
 ];
