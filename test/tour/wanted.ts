@@ -8,7 +8,7 @@ export const wantedLines: readonly { readonly line: RegExp; readonly reason: str
       'ours maps ids by the mount where the kernel can, so that those on disk stay as they are; 5.0.2 rewrites them',
   },
   {
-    line: /^[+] c1:\/# \u001b\[J$/,
+    line: /^[+] c1:\/# .\[J$/,
     reason: "the console takes on the size of the client's window, upon which the shell draws its prompt again",
   },
   { line: /^[+] +"total": "<count>"$/, reason: '5.15 tells how much memory an instance may use' },
