@@ -7,7 +7,11 @@ import { join } from 'node:path';
 const cache = join(import.meta.dirname, '../../.cache/images');
 
 /** The name of this machine's architecture in image metadata. */
-export const architecture: string = { x64: 'x86_64', arm64: 'aarch64' }[process.arch as string] ?? process.arch;
+export const architecture: string =
+  new Map<string, string>([
+    ['x64', 'x86_64'],
+    ['arm64', 'aarch64'],
+  ]).get(process.arch) ?? process.arch;
 
 /**
  * The folder with what `build` makes, from the cache when it is there for these very inputs.
