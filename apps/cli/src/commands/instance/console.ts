@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Transform } from 'node:stream';
+import { PassThrough, Transform } from 'node:stream';
 import { isatty } from 'node:tty';
 import { attachConsole, type Client, consoleLog, openGraphicalConsole } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
@@ -39,16 +39,19 @@ const textConsole = async (client: Client, name: string): Promise<void> => {
   const detached = new AbortController();
   const keys = escapeFilter(() => detached.abort());
   const undo: (() => void)[] = [];
+  // What the console says may come before we have said how to leave it: it waits.
+  const shown = new PassThrough();
   if (isatty(0)) undo.push(rawTerminal());
   process.stdin.pipe(keys);
   try {
     await attachConsole(client, name, {
       ...terminalSize(),
       stdin: keys,
-      stdout: process.stdout,
+      stdout: shown,
       signal: detached.signal,
       onControl: ({ resize }) => {
         out('To detach from the console, press: <ctrl>+a q\n');
+        shown.pipe(process.stdout, { end: false });
         undo.push(onResize(resize));
       },
     });
