@@ -1,15 +1,15 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { internal } from '@lxd-ts/driver-kit';
-import {
-  type AttachRequest,
-  type InterceptRequest,
-  type Numbered,
-  nativeOnlyArgument,
-  type PlainRequest,
-  type RunRequest,
-  type ServerReply,
-  type ServerRequest,
+import type {
+  AttachRequest,
+  InterceptRequest,
+  Numbered,
+  PlainRequest,
+  RunRequest,
+  ServerKind,
+  ServerReply,
+  ServerRequest,
 } from './attach-protocol.ts';
 
 /** A command that the attach server started. */
@@ -36,12 +36,16 @@ interface Server {
 /** Commands that may be on their way into containers at one time. */
 const THREADS = '16';
 
-/** Two kinds of servers: one for all containers, one for those that may not use the 32-bit interfaces of the kernel. */
-export type ServerKind = 'plain' | 'native-only';
+const plain: ServerKind = { nativeOnly: false, intercepting: false };
+const argumentOf = (kind: ServerKind): string => JSON.stringify(kind);
 
-const servers = new Map<ServerKind, Server>();
+/** One server of each kind that is needed. */
+const servers = new Map<string, Server>();
 /** What a new server is told first, by the path of the socket: containers cannot do without. */
-const standing = new Map<string, InterceptRequest>();
+const standing = new Map<string, { readonly kind: ServerKind; readonly request: InterceptRequest }>();
+
+const standingFor = (kind: ServerKind): InterceptRequest[] =>
+  [...standing.values()].filter((one) => argumentOf(one.kind) === argumentOf(kind)).map(({ request }) => request);
 let lastId = 0;
 
 /** The server's program: beside this one, as source or built. */
@@ -60,7 +64,7 @@ const keepAlive = (child: ChildProcess): void => {
 };
 
 const startServer = (kind: ServerKind): Server => {
-  const child = fork(serverFile, kind === 'plain' ? [] : [nativeOnlyArgument], {
+  const child = fork(serverFile, [argumentOf(kind)], {
     cwd: '/',
     execArgv: fromSource ? ['--conditions=lxd-ts-source'] : [],
     // Not ended by a Ctrl-C that was meant for the driver's process.
@@ -70,10 +74,10 @@ const startServer = (kind: ServerKind): Server => {
   });
   const pending = new Map<number, Pending>();
   const fail = (error: Error) => {
-    if (servers.get(kind)?.child === child) servers.delete(kind);
+    if (servers.get(argumentOf(kind))?.child === child) servers.delete(argumentOf(kind));
     for (const one of pending.values()) one.fail(error);
     pending.clear();
-    if (kind === 'plain' && standing.size > 0) serverOf(kind);
+    if (standingFor(kind).length > 0) serverOf(kind);
   };
   child.on('error', (error) => fail(internal(`The attach server failed: ${error.message}`, { cause: error })));
   child.on('exit', (code, signal) => fail(internal(`The attach server ended (${signal ?? `exit status ${code}`})`)));
@@ -83,13 +87,13 @@ const startServer = (kind: ServerKind): Server => {
     if (pending.size === 0) rest(child);
   });
   rest(child);
-  if (kind === 'plain') for (const request of standing.values()) child.send({ id: ++lastId, ...request });
+  for (const request of standingFor(kind)) child.send({ id: ++lastId, ...request });
   return { child, pending };
 };
 
 const serverOf = (kind: ServerKind): Server => {
-  const server = servers.get(kind) ?? startServer(kind);
-  servers.set(kind, server);
+  const server = servers.get(argumentOf(kind)) ?? startServer(kind);
+  servers.set(argumentOf(kind), server);
   return server;
 };
 
@@ -166,18 +170,22 @@ const done = (kind: ServerKind, request: PlainRequest): Promise<void> =>
   });
 
 /** Has the server do something. @throws LxdError internal with what went wrong */
-export const requestDone = (request: PlainRequest): Promise<void> => done('plain', request);
+export const requestDone = (request: PlainRequest): Promise<void> => done(plain, request);
 
 /** Has system calls served until they are forgotten; a new server goes on with it should this one die. */
-export const intercept = async (request: InterceptRequest): Promise<void> => {
-  await requestDone(request);
-  standing.set(request.socket, request);
+export const intercept = async (kind: ServerKind, request: InterceptRequest): Promise<void> => {
+  await done(kind, request);
+  standing.set(request.socket, { kind, request });
 };
 
 /** Ends that. */
 export const forget = async (socket: string): Promise<void> => {
-  if (standing.delete(socket)) await requestDone({ type: 'forget', socket });
+  const one = standing.get(socket);
+  if (!one) return;
+  standing.delete(socket);
+  await done(one.kind, { type: 'forget', socket });
 };
 
 /** Runs a program that may not use the 32-bit interfaces of the kernel, nor may what it starts. @throws LxdError internal */
-export const runNativeOnly = (argv: RunRequest['argv']): Promise<void> => done('native-only', { type: 'run', argv });
+export const runNativeOnly = (argv: RunRequest['argv']): Promise<void> =>
+  done({ ...plain, nativeOnly: true }, { type: 'run', argv });

@@ -15,8 +15,10 @@ export interface AttachRequest {
   readonly command: readonly string[];
   /** Standard input, output and error. */
   readonly streams: readonly [number, number, number];
-  /** With a terminal: the path of the program inside, found beforehand. The streams are that terminal. */
-  readonly terminalProgram?: string;
+  /** Whether the streams are one terminal, which the command is to have for its own. */
+  readonly terminal: boolean;
+  /** Path of the program inside, found beforehand. With it the command is started by the launcher. */
+  readonly program?: string;
   /** See AttachOptions of liblxc.ts. */
   readonly configFile?: string;
 }
@@ -69,8 +71,13 @@ export type PlainRequest = RunRequest | MountRequest | UnmountRequest | Intercep
 
 export type ServerRequest = PlainRequest | AttachRequest | SignalRequest;
 
-/** Argument of a server that lets nothing it starts use the 32-bit interfaces of the kernel. */
-export const nativeOnlyArgument = 'native-only';
+/** What kind of containers a server is for. */
+export interface ServerKind {
+  /** Nothing it starts may use the 32-bit interfaces of the kernel. */
+  readonly nativeOnly: boolean;
+  /** It serves system calls, and commands are held at a gate until they are known to be reported. */
+  readonly intercepting: boolean;
+}
 
 /** Every request has a number of its own, which its answers repeat. */
 export type Numbered<T> = T & { readonly id: number };

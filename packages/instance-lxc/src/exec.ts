@@ -2,29 +2,16 @@ import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { badRequest, type ExecRequest, type ExecSession, type Machine, type Work } from '@lxd-ts/driver-kit';
 import { toHostId } from '@lxd-ts/host';
-import { attachCommand, type ServerKind } from './attach-client.ts';
-import type { AttachRequest } from './attach-protocol.ts';
+import { attachCommand } from './attach-client.ts';
+import type { AttachRequest, ServerKind } from './attach-protocol.ts';
 import type { Place } from './place.ts';
 import { findProgram } from './program.ts';
 import { serverKind } from './server-kind.ts';
-import { pipe2 } from './syscalls.ts';
+import { makePipe } from './syscalls.ts';
 import { openTerminal, resizeTerminal, terminalStreams } from './terminal.ts';
 
 const SIGHUP = 1;
 const SIGKILL = 9;
-const O_CLOEXEC = 0o2000000;
-
-interface Pipe {
-  readonly reading: number;
-  readonly writing: number;
-}
-
-const makePipe = (): Pipe => {
-  const fds = new Int32Array(2);
-  pipe2(fds, O_CLOEXEC);
-  const [reading = -1, writing = -1] = fds;
-  return { reading, writing };
-};
 
 const closeAll = (fds: readonly number[]): void => {
   for (const fd of fds) closeSync(fd);
@@ -116,10 +103,12 @@ export const execInContainer = async (
     gid,
     environment: Object.entries(environment).map(([name, value]) => `${name}=${value}`),
     command,
-    ...(kind === 'native-only' ? { configFile: place.config } : {}),
+    terminal: terminal !== undefined,
+    ...(terminal || kind.intercepting ? { program: findProgram(initPid, command[0], environment.PATH) } : {}),
+    ...(kind.nativeOnly ? { configFile: place.config } : {}),
   };
-  if (!terminal) return killOnAbort(await withPipes(kind, attached), work);
-  const terminalProgram = findProgram(initPid, command[0], environment.PATH);
-  const session = await onTerminal(kind, initPid, owner, terminal, { ...attached, terminalProgram });
+  const session = terminal
+    ? await onTerminal(kind, initPid, owner, terminal, attached)
+    : await withPipes(kind, attached);
   return killOnAbort(session, work);
 };

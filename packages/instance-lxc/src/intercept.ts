@@ -2,6 +2,7 @@ import type { Config, Machine } from '@lxd-ts/driver-kit';
 import { forget, intercept } from './attach-client.ts';
 import { interceptedCalls, mountPolicy } from './interception/rules.ts';
 import type { Place } from './place.ts';
+import { serverKind } from './server-kind.ts';
 
 /**
  * Has the attach server do for a container what it asks the kernel in vain, if it is to; also again, with changed settings.
@@ -14,7 +15,7 @@ export const interceptCalls = async (
   config: Config = machine.config,
 ): Promise<void> => {
   if (machine.idmap === undefined || interceptedCalls(machine).length === 0) return;
-  await intercept({
+  await intercept(serverKind(machine), {
     type: 'intercept',
     socket: place.calls,
     idmap: machine.idmap,

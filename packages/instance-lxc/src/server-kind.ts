@@ -1,6 +1,10 @@
 import type { Machine } from '@lxd-ts/driver-kit';
-import type { ServerKind } from './attach-client.ts';
+import type { ServerKind } from './attach-protocol.ts';
 import { deniesCompat } from './config/seccomp.ts';
+import { interceptedCalls } from './interception/rules.ts';
 
 /** The attach server that a container's commands, and its monitor, are to come from. */
-export const serverKind = ({ config }: Machine): ServerKind => (deniesCompat(config) ? 'native-only' : 'plain');
+export const serverKind = (machine: Machine): ServerKind => ({
+  nativeOnly: deniesCompat(machine.config),
+  intercepting: interceptedCalls(machine).length > 0,
+});

@@ -29,6 +29,7 @@ import { stageMounts, unstage } from './staging.ts';
 
 const LOG_LINES = 10;
 const START_TIMEOUT_MS = 60_000;
+const CANCEL_TIMEOUT_MS = 2000;
 
 /** The parts of liblxc that only repeat that something has failed. */
 const repeaters = new Set(['lxc_start', 'lxccontainer', 'sync']);
@@ -100,20 +101,39 @@ const aborted = (signal: AbortSignal): Promise<never> =>
 const runLxcStart = async (machine: Machine, place: Place, signal: AbortSignal): Promise<void> => {
   const options = ['-f', place.config, '-o', place.log, '-l', 'warn', '-d'];
   const argv: Argv = ['lxc-start', ...toolOptions(place), ...options];
-  if (serverKind(machine) === 'native-only') await Promise.race([runNativeOnly(argv), aborted(signal)]);
+  if (serverKind(machine).nativeOnly) await Promise.race([runNativeOnly(argv), aborted(signal)]);
   // The monitor keeps neither directory nor variables of the caller.
   else await run(argv, { cwd: '/', stdout: 'ignore', debianPackage: 'lxc', signal });
 };
 
+/**
+ * Ends a start that takes too long: liblxc waits for ever for a container whose own filter stops it half way. One that is
+ * cancelled may finish first, for a moment: it is easier to clear than one that goes on by itself.
+ */
+const startLimit = (cancelled: AbortSignal | undefined): { readonly signal: AbortSignal } & Disposable => {
+  const controller = new AbortController();
+  const end = () => controller.abort();
+  const timers = [setTimeout(end, START_TIMEOUT_MS)];
+  const hurry = () => timers.push(setTimeout(end, CANCEL_TIMEOUT_MS));
+  cancelled?.addEventListener('abort', hurry, { once: true });
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]: () => {
+      for (const timer of timers) clearTimeout(timer);
+      cancelled?.removeEventListener('abort', hurry);
+    },
+  };
+};
+
 const launch = async (machine: Machine, place: Place, { signal }: Work): Promise<MonitorConnection> => {
-  // liblxc waits for ever for a container whose own filter stops it half way.
-  const timeout = AbortSignal.timeout(START_TIMEOUT_MS);
+  using limit = startLimit(signal);
   try {
-    await runLxcStart(machine, place, AbortSignal.any([timeout, ...(signal ? [signal] : [])]));
+    await runLxcStart(machine, place, limit.signal);
   } catch (error) {
     signal?.throwIfAborted();
-    if (timeout.aborted)
+    if (limit.signal.aborted) {
       throw internal(`Instance "${machine.name}" did not start within ${START_TIMEOUT_MS / 1000} seconds`);
+    }
     const log = await logTail(place);
     throw internal(`Instance "${machine.name}" failed to start: ${log === '' ? messageOf(error) : log}`, {
       cause: error,

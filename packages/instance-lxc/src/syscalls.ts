@@ -21,7 +21,19 @@ export const mknod = bind<[path: string, mode: number, device: number]>(
   'int mknod(const char *path, unsigned int mode, unsigned long device)',
 );
 /** pipe2(2): writes two descriptors, reading end first. */
-export const pipe2 = bind<[fds: Int32Array, flags: number]>('int pipe2(int *fds, int flags)');
+const pipe2 = bind<[fds: Int32Array, flags: number]>('int pipe2(int *fds, int flags)');
+const O_CLOEXEC = 0o2000000;
+
+/** A pipe, closed when another program is executed. */
+export const makePipe = (): { readonly reading: number; readonly writing: number } => {
+  const fds = new Int32Array(2);
+  pipe2(fds, O_CLOEXEC);
+  const [reading = -1, writing = -1] = fds;
+  return { reading, writing };
+};
+
+/** dup2(2): the copy is kept by programs that are executed. */
+export const duplicateTo = bind<[fd: number, copy: number]>('int dup2(int fd, int copy)');
 /** memfd_create(2). */
 export const memfdCreate = bind<[name: string, flags: number]>(
   'int memfd_create(const char *name, unsigned int flags)',

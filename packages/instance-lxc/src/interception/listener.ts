@@ -22,6 +22,7 @@ const whenReadable = (fd: number, action: () => void): (() => void) => {
   };
 };
 
+/** @returns false when the connection is to be ended: the monitor has hung up, or says what cannot be understood */
 const serveMessage = async (connection: number, listener: Listener): Promise<boolean> => {
   const received = receiveMessage(connection);
   if (received === 'nothing yet') return true;
@@ -29,8 +30,12 @@ const serveMessage = async (connection: number, listener: Listener): Promise<boo
   try {
     const notification = parseMessage(data);
     const [directory, memory] = descriptors;
-    if (!notification || directory === undefined || memory === undefined) return data.length > 0;
-    sendPacket(connection, answerMessage(data, await handleCall(notification, directory, memory, listener.container)));
+    if (!notification) return false;
+    const answer =
+      directory === undefined || memory === undefined
+        ? 'continue'
+        : await handleCall(notification, directory, memory, listener.container);
+    sendPacket(connection, answerMessage(data, answer));
     return true;
   } finally {
     for (const fd of descriptors) closeSync(fd);
