@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { findMount } from '@lxd-ts/host';
+import { findMount, isErrno } from '@lxd-ts/host';
 
 /** Files of lxcfs(1) that show a container its own figures. */
 export interface LxcfsFiles {
@@ -19,11 +19,16 @@ const listing = async (directory: string): Promise<string[]> =>
  * with some thirty processes at each start; as mount entries they cost none. Its other hook waits half a second after each
  * stop, for containers that liblxc restarts within one monitor: here a reboot is a start of its own, so there is nothing to wait for.
  *
- * @returns undefined when lxcfs is not running
+ * @returns undefined when lxcfs is not running: not mounted, or killed, which leaves a mount that answers ENOTCONN
  */
 export const lxcfsFiles = async (): Promise<LxcfsFiles | undefined> => {
   const mount = await findMount(root);
   if (mount?.type !== 'fuse.lxcfs') return undefined;
-  const [proc, cpu] = await Promise.all([listing('proc'), listing(cpus)]);
-  return { root, files: [...proc, ...(cpu.includes(`${cpus}/uevent`) ? [cpus] : cpu)] };
+  try {
+    const [proc, cpu] = await Promise.all([listing('proc'), listing(cpus)]);
+    return { root, files: [...proc, ...(cpu.includes(`${cpus}/uevent`) ? [cpus] : cpu)] };
+  } catch (error) {
+    if (isErrno(error, 'ENOTCONN')) return undefined;
+    throw error;
+  }
 };
