@@ -10,7 +10,9 @@ import { real, underTest } from '../support/programs.ts';
 import { send } from '../support/rest.ts';
 import { bodiesFor, brokenBodies, pathParts } from './bodies.ts';
 
-const runs = Number(process.env.LXD_TS_TEST_FUZZ ?? 15);
+const runs = Number(process.env.LXD_TS_TEST_FUZZ ?? 50);
+/** How many requests a whole run of this file sends at least. */
+const atLeast = 5000;
 const server = z.looseObject({ environment: z.looseObject({ server_pid: z.number() }) });
 const answer = z.looseObject({
   type: z.enum(['sync', 'async', 'error']),
@@ -27,6 +29,7 @@ const bug =
 
 let lxd: Lxd;
 let pid: number;
+let sent = 0;
 beforeAll(async () => {
   lxd = await startInitialised(underTest);
   await lxc(lxd, 'init', 'busybox', 'c1');
@@ -37,12 +40,13 @@ afterAll(() => lxd[Symbol.asyncDispose]());
 
 /** Sends a request, and tells what is wrong with the answer; undefined when nothing is. */
 const faultOf = async (method: string, path: string, body?: unknown): Promise<string | undefined> => {
+  sent++;
   const reply = await send(lxd.socket, method, path, body, { headers: { 'content-type': 'application/json' } });
   const parsed = answer.safeParse(JSON.parse(reply.body.toString()));
   if (!parsed.success) return `no answer of the API: ${reply.body.toString().slice(0, 300)}`;
   const { type, error, error_code } = parsed.data;
   if (type === 'async') {
-    const waited = await send(lxd.socket, 'GET', `${parsed.data.operation}/wait?timeout=20`);
+    const waited = await send(lxd.socket, 'GET', `${parsed.data.operation}/wait?timeout=3`);
     const ended = operation.safeParse(answer.parse(JSON.parse(waited.body.toString())).metadata);
     return ended.success && bug.test(ended.data.err) ? `the operation says: ${ended.data.err}` : undefined;
   }
@@ -120,4 +124,8 @@ describe('odd queries get a clear answer', () => {
     for (const path of paths) expect(await faultOf('GET', `/1.0${path}?${query}`), path).toBeUndefined();
     await expectAlive();
   });
+});
+
+test('the requests above were many', () => {
+  expect(sent).toBeGreaterThanOrEqual(atLeast);
 });
