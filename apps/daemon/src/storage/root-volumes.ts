@@ -92,7 +92,7 @@ export interface RootVolumeService {
   ): Promise<{ open: OpenPool; volume: Volume; row: StoredVolume | undefined }>;
 }
 
-interface Parts {
+export interface RootVolumeParts {
   readonly pools: Pools;
   readonly store: VolumeStore;
   readonly log: Logger;
@@ -113,7 +113,13 @@ export const volumeDefaults = ({ pool, driver }: Pick<OpenPool, 'pool' | 'driver
     }),
   );
 
-export const createRootVolumes = ({ pools, store, log, imageVolume, backupContent }: Parts): RootVolumeService => {
+export const createRootVolumes = ({
+  pools,
+  store,
+  log,
+  imageVolume,
+  backupContent,
+}: RootVolumeParts): RootVolumeService => {
   const volumeOf = (instance: Instance, config: Config, snapshot?: string): Volume => ({
     type: instance.type,
     content: instance.type === 'container' ? 'filesystem' : 'block',

@@ -1,0 +1,200 @@
+/** Instances: their life, devices, snapshots, copies and backups. */
+import { rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { subordinateIds } from '@lxd-ts/host';
+import { createDeviceManager } from '../devices/manager.ts';
+import { createGuestEvents } from '../devlxd/events.ts';
+import { createBackups } from '../instances/backups.ts';
+import { createImporting } from '../instances/backups-import.ts';
+import { instanceRecord } from '../instances/backups-record.ts';
+import { createCopying } from '../instances/copy.ts';
+import { createCreation } from '../instances/create.ts';
+import { openFiles } from '../instances/files.ts';
+import { expand, handleOf, type Instance } from '../instances/instance.ts';
+import { createLifecycle } from '../instances/lifecycle.ts';
+import { createInstanceMetadata } from '../instances/metadata.ts';
+import { createMoving } from '../instances/move.ts';
+import { createRebuilding } from '../instances/rebuild.ts';
+import { checkRequirements } from '../instances/requirements.ts';
+import { idsOnDisk } from '../instances/root-ids.ts';
+import { createSchedule } from '../instances/schedule.ts';
+import { createInstanceService } from '../instances/service.ts';
+import { createSnapshots } from '../instances/snapshots.ts';
+import { prepareTemplates } from '../instances/templates.ts';
+import { createProfileService } from '../profiles/service.ts';
+import type { Base } from './base.ts';
+import type { Images } from './images.ts';
+import type { Networks } from './networks.ts';
+import type { Storage } from './storage.ts';
+
+/** The ids that the host lets containers use: what the ranges for users and for groups have in common. */
+const containerIds = async (): Promise<{ host: number; size: number }> => {
+  const { uid, gid } = await subordinateIds({ users: ['lxd', '_lxd', 'root'] });
+  const host = Math.max(uid.start, gid.start);
+  return { host, size: Math.min(uid.start + uid.size, gid.start + gid.size) - host };
+};
+
+export const createInstances = (base: Base, storage: Storage, networks: Networks, images: Images) => {
+  const { stores, runs, settings, directories, drivers, host, profileParts } = base;
+  const { pools, rootVolumes, rootSnapshots, customVolumes } = storage;
+  const store = stores.instances;
+  const guestEvents = createGuestEvents();
+
+  const devices = createDeviceManager(
+    drivers,
+    {
+      network: (project, name) => networks.forDevice(project, name),
+      reserve: (project, network, reservation, owner) => networks.reserve(project, network, owner, reservation),
+      volume: (project, pool, name) => customVolumes.mount({ project, pool, name }),
+      serverConfig: () => settings.all(),
+      hotplug: (instance, device, wanted) => instances.hotplug(instance, device, wanted),
+    },
+    directories,
+    base.log,
+  );
+  const lifecycle = createLifecycle({
+    ...base,
+    devices,
+    store,
+    mount: (instance) => rootVolumes.mount(instance),
+    subIds: containerIds,
+    prepare: async (instance, volume) => {
+      checkRequirements(instance);
+      await schedule.atStart(instance);
+      return prepareTemplates(instance, volume);
+    },
+    deleteEphemeral: (instance) => instances.delete(instance),
+  });
+  const instances = createInstanceService({
+    ...base,
+    store,
+    lifecycle,
+    devices,
+    volumes: rootVolumes,
+    profiles: profileParts,
+    guestEvents,
+    devicesDirectory: directories.devices,
+    removeSnapshots: (instance) => snapshots.removeAll(instance),
+    nicsChanged: (instance) => networks.syncReservations(instance),
+    removeFiles: async (instance) => {
+      await rm(join(directories.logs, handleOf(instance)), { recursive: true, force: true });
+      await backups.removeFiles(instance);
+    },
+    renameFiles: async (instance, name) => {
+      await backups.renameFiles(instance, name);
+      await rename(
+        join(directories.logs, handleOf(instance)),
+        join(directories.logs, handleOf({ ...instance, name })),
+      ).catch(() => undefined);
+    },
+  });
+  const snapshots = createSnapshots({
+    ...base,
+    store,
+    snapshots: stores.snapshots,
+    volumes: rootVolumes,
+    rootSnapshots,
+    instances,
+    lifecycle,
+    profiles: profileParts,
+  });
+  const schedule = createSchedule({ ...base, store, instances, snapshots, snapshotStore: stores.snapshots });
+  const creation = createCreation({
+    ...base,
+    store,
+    volumes: rootVolumes,
+    devices,
+    architecture: host.architecture,
+    subIds: containerIds,
+    profiles: profileParts,
+    image: images.forInstance,
+    imageUsed: images.markUsed,
+  });
+  const copying = createCopying({
+    ...base,
+    store,
+    instances,
+    creation,
+    snapshots,
+    volumes: rootVolumes,
+    rootSnapshots,
+    pools,
+    lifecycle,
+    profiles: profileParts,
+  });
+  const record = async (instance: Instance, withSnapshots: boolean) => {
+    const { open, row } = await rootVolumes.locate(instance);
+    const known = new Map((await stores.profiles.list(instance.project)).map((profile) => [profile.name, profile]));
+    return instanceRecord({
+      instance,
+      run: runs.get(instance),
+      snapshots: withSnapshots ? ((await snapshots.render([instance])).get(instance.id) ?? []) : [],
+      profiles: instance.profiles.flatMap((name) => known.get(name) ?? []),
+      pool: open.pool,
+      volume: row,
+      volumeSnapshots: withSnapshots && row ? await stores.volumes.snapshots(row.id) : [],
+    });
+  };
+  const backups = createBackups({
+    ...base,
+    store: stores.backups,
+    instances: store,
+    volumes: rootVolumes,
+    lifecycle,
+    directory: directories.backups,
+    record,
+    compression: () => settings.get('backups.compression_algorithm') ?? 'gzip',
+  });
+  const importing = createImporting({
+    ...base,
+    store,
+    creation,
+    snapshots,
+    pools,
+    profiles: profileParts,
+    directory: directories.backups,
+  });
+  const moveParts = { ...base, store, instances, snapshots, volumes: rootVolumes, profiles: profileParts };
+
+  return {
+    instances,
+    lifecycle,
+    devices,
+    guestEvents,
+    snapshots,
+    schedule,
+    creation,
+    copying,
+    moving: createMoving(moveParts),
+    rebuilding: createRebuilding({ ...moveParts, image: images.forInstance }),
+    record,
+    backups,
+    importing,
+    metadata: createInstanceMetadata({ ...base, mount: (instance) => rootVolumes.mount(instance) }),
+    profiles: createProfileService({
+      ...base,
+      store: stores.profiles,
+      devices,
+      apply: async (profile) => {
+        for (const { project, name } of profile.instances) {
+          const after = await store.get(project, name);
+          const parts = await profileParts(project, after.profiles);
+          const before = parts.map((part, at) => (after.profiles[at] === profile.name ? profile : part));
+          await instances.applyExpanded({ ...after, expanded: expand(before, after) }, after);
+        }
+      },
+    }),
+    /** An instance's files: of the run where it runs, else of its root volume. */
+    files: async (instance: Instance) => {
+      const run = runs.get(instance);
+      if (run) return openFiles(`/proc/${run.running.pid}/root`, run.idmap, async () => undefined);
+      const volume = await rootVolumes.mount(instance);
+      const onDisk = idsOnDisk(instance.config);
+      return openFiles(join(volume.path, 'rootfs'), onDisk.length > 0 ? onDisk : undefined, () =>
+        Promise.resolve(volume[Symbol.asyncDispose]()),
+      );
+    },
+  };
+};
+
+export type Instances = ReturnType<typeof createInstances>;
