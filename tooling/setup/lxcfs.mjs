@@ -12,12 +12,15 @@ const serving = () => {
     statSync(`${folder}/proc`);
     return true;
   } catch (error) {
-    if (error.code !== 'ENOTCONN') throw error;
-    return false;
+    if (error instanceof Error && 'code' in error && error.code === 'ENOTCONN') return false;
+    throw error;
   }
 };
 
-/** Starts lxcfs where no init system did, again if it was killed. It outlives us. */
+/**
+ * Starts lxcfs where no init system did, again if it was killed. It outlives us. Where it cannot run, containers see the
+ * figures of the host, which is no reason to stop.
+ */
 export const ensureLxcfs = async () => {
   if (!has('lxcfs')) return;
   while (mounted()) {
@@ -27,9 +30,13 @@ export const ensureLxcfs = async () => {
   }
   say('Starting lxcfs');
   mkdirSync(folder, { recursive: true });
-  spawn('lxcfs', [folder], { detached: true, stdio: 'ignore' }).unref();
+  const lxcfs = spawn('lxcfs', [folder], { detached: true, stdio: 'ignore' });
+  lxcfs.unref();
   for (let tries = 0; !mounted(); tries++) {
-    if (tries === 100) throw new Error(`lxcfs did not mount ${folder} within 5 seconds`);
+    if (tries === 100 || lxcfs.exitCode !== null) {
+      say(`Warning: lxcfs does not run here (try: lxcfs ${folder}); containers will see the memory and CPUs of the host`);
+      return;
+    }
     await sleep(50);
   }
 };
