@@ -34,7 +34,9 @@ export const ensureLxcfs = async () => {
   lxcfs.unref();
   for (let tries = 0; !mounted(); tries++) {
     if (tries === 100 || lxcfs.exitCode !== null) {
-      say(`Warning: lxcfs does not run here (try: lxcfs ${folder}); containers will see the memory and CPUs of the host`);
+      say(
+        `Warning: lxcfs does not run here (try: lxcfs ${folder}); containers will see the memory and CPUs of the host`,
+      );
       return;
     }
     await sleep(50);
