@@ -4,6 +4,7 @@
  */
 import { instanceUrl } from '@lxd-ts/api';
 import { type Driver, notFound } from '@lxd-ts/driver-kit';
+import { releaseProgramPages } from '@lxd-ts/host';
 import { lxc } from '@lxd-ts/instance-lxc';
 import { bridge, bridgedNic, p2pNic } from '@lxd-ts/network-bridge';
 import { btrfs } from '@lxd-ts/storage-btrfs';
@@ -90,6 +91,7 @@ const startTasks = ({ base, images, instances: area }: Areas): readonly AsyncDis
     every(minute, 'remove expired backups', area.backups.expire, log),
     every(hour, 'remove old logs', removeOldLogs, log),
     images.refresh.start(),
+    every(hour, 'give back memory', releaseProgramPages, log),
   ];
 };
 

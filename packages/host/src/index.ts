@@ -31,6 +31,7 @@ export * from './nft.ts';
 export * from './peer-credentials.ts';
 export * from './pidfd.ts';
 export * from './process.ts';
+export { releaseProgramPages } from './program-pages.ts';
 export { findProgram } from './programs.ts';
 export { removeTree } from './remove-tree.ts';
 export * from './resources/index.ts';

@@ -197,3 +197,7 @@ export const ioctl = wrapped<[fd: number, request: number, argument: Uint8Array]
 export const ioctlNumber = wrapped<[fd: number, request: number, argument: number]>(
   'int ioctl(int, unsigned long, long)',
 );
+/** madvise(2): address, length, advice. */
+export const madvise = wrapped<[address: bigint, length: bigint, advice: number]>(
+  'int madvise(uintptr_t, size_t, int)',
+);
