@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { preconditionFailed } from '@lxd-ts/driver-kit';
 
 /** JSON with sorted keys, so that equal content gives equal text. */
@@ -14,7 +14,7 @@ const canonical = (value: unknown): string => {
 };
 
 /** The entity tag of an object: SHA-256 of its user-editable content, in hex (the header adds the quotes). */
-export const etagOf = (editable: unknown): string => createHash('sha256').update(canonical(editable)).digest('hex');
+export const etagOf = (editable: unknown): string => hash('sha256', canonical(editable));
 
 /**
  * Checks the `If-Match` header of a change against what is stored.
