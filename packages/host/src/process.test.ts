@@ -97,8 +97,9 @@ test('the process at the other end of a Unix socket is known', async () => {
   chmodSync(path, 0o777);
   try {
     const connection = once(server, 'connection');
-    const script = 'require("net").connect(process.argv[1]).resume()';
-    const client = run([process.execPath, '-e', script, path], { uid: 1234, gid: 2345 });
+    // Not this Node: its file may lie in a home that others cannot enter.
+    const script = '$socket = IO::Socket::UNIX->new($ARGV[0]) or die $!; <$socket>';
+    const client = run(['perl', '-MIO::Socket::UNIX', '-e', script, path], { uid: 1234, gid: 2345 });
     const [accepted]: Socket[] = await connection;
     if (!accepted) throw new Error('no connection');
     const credentials = peerCredentials(accepted);
