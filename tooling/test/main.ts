@@ -1,72 +1,70 @@
 /**
- * Checks types, lint and all tests, and that nothing is left on the host afterwards. The last line of the output is
- * `N passed, N failed, N skipped`; the exit code is 0 only when nothing failed.
+ * Checks types, lint and all tests, those for the lab VM inside that, and that nothing is left on the host afterwards.
+ * The last line of the output is `N passed, N failed, N skipped`; the exit code is 0 only when nothing failed.
  *
- *     node --conditions=lxd-ts-source tooling/test/main.ts [--shared-host] [--setup-failed] [vitest filter…]
+ *     node --conditions=lxd-ts-source tooling/test/main.ts [--shared-host] [--no-lab] [--setup-failed] [vitest filter…]
  *
  * --setup-failed: the set-up or build before this failed; counts as a failure, and what can run still does.
+ * --no-lab: leaves out the tests that run in the lab VM.
  * --shared-host: others use this machine too, so what appeared on it meanwhile is listed but is no failure.
  */
-import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { machineDied } from '../lab/run.ts';
+import { startBudget } from './budget.ts';
 import { hostState, leaks } from './host-state.ts';
+import { labCommand, labFiles, labFitsBeside } from './lab.ts';
 import { readResults, summary, type TestResult } from './results.ts';
 import { currentRun } from './run-mark.ts';
 import { removeLeftovers } from './scratch.ts';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const output = join(root, '.cache/test-results');
-const deadline = Date.now() + 45 * 60_000;
+const budget = startBudget(45, root);
 const filters = process.argv.slice(2).filter((one) => !one.startsWith('--'));
 const sharedHost = process.argv.includes('--shared-host');
+const filesOfLab = labFiles(root, filters);
+const withLab = filesOfLab.length > 0 && !process.argv.includes('--no-lab');
 const run = currentRun();
 const failures: string[] = process.argv.includes('--setup-failed') ? ['set-up or build failed'] : [];
 
-/** Runs a command of the workspace in a process group of its own, which ends with the time budget. */
-const succeeds = (command: string, args: string[]): Promise<boolean> =>
-  new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], detached: true });
-    const stop = () => {
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-    };
-    const timer = setTimeout(() => {
-      failures.push(`${command} ${args.join(' ')}: the time budget of 45 minutes is used up`);
-      stop();
-    }, deadline - Date.now());
-    process.once('SIGINT', stop);
-    process.once('SIGTERM', stop);
-    child.once('error', reject);
-    child.once('close', (code) => {
-      clearTimeout(timer);
-      process.off('SIGINT', stop);
-      process.off('SIGTERM', stop);
-      resolve(code === 0);
-    });
-  });
-
-const check = async (name: string, command: string, args: string[]): Promise<void> => {
+const check = async (name: string, ...command: string[]): Promise<void> => {
   console.log(`\n== ${name}`);
-  if (!(await succeeds(command, args))) failures.push(`${name} failed`);
+  if ((await budget.run(command)) !== 0) failures.push(`${name} failed`);
 };
 
-const testProject = async (project: string): Promise<TestResult[]> => {
-  console.log(`\n== tests: ${project}`);
-  const file = join(output, `${project}.json`);
-  const reporters = ['default', 'json', join(root, 'tooling/test/skip-reporter.ts')];
-  const good = await succeeds('vitest', [
-    'run',
-    `--project=${project}`,
-    '--passWithNoTests',
-    ...reporters.map((reporter) => `--reporter=${reporter}`),
-    `--outputFile.json=${file}`,
-    ...filters,
-  ]);
-  const results = existsSync(file) ? readResults(file) : [];
-  if (!good && !results.some((one) => one.state === 'failed'))
+const reportOf = (project: string) => join(output, `${project}.json`);
+
+const vitest = (project: string): string[] => [
+  ...['vitest', 'run', `--project=${project}`, '--passWithNoTests'],
+  ...['default', 'json', join(root, 'tooling/test/skip-reporter.ts')].map((reporter) => `--reporter=${reporter}`),
+  `--outputFile.json=${reportOf(project)}`,
+];
+
+/** The results of a project's run that ended with `code`. */
+const collect = (project: string, code: number): TestResult[] => {
+  const results = existsSync(reportOf(project)) ? readResults(reportOf(project)) : [];
+  if (code !== 0 && !results.some((one) => one.state === 'failed'))
     failures.push(`vitest ended badly in project ${project}`);
   return results;
+};
+
+const testOnHost = async (project: string): Promise<TestResult[]> => {
+  console.log(`\n== tests: ${project}`);
+  return collect(project, await budget.run([...vitest(project), ...filters]));
+};
+
+const testInLab = async (): Promise<TestResult[]> => {
+  if (!withLab) return [];
+  console.log(`\n== tests in the lab VM: ${filesOfLab.length} files`);
+  if ((await budget.run(labCommand(root, 'build'), { prefix: 'lab: ' })) !== 0) {
+    failures.push('the lab VM cannot be built here, see above; --no-lab leaves its tests out');
+    return [];
+  }
+  const code = await budget.run(labCommand(root, 'run', '--', ...vitest('lab'), ...filesOfLab), { prefix: 'lab: ' });
+  if (code === machineDied) failures.push('the lab VM died; the end of its console is above');
+  return code === machineDied && !existsSync(reportOf('lab')) ? [] : collect('lab', code);
 };
 
 rmSync(output, { recursive: true, force: true });
@@ -74,15 +72,22 @@ mkdirSync(output, { recursive: true });
 for (const leftover of await removeLeftovers()) console.log(`Removed, left by an aborted run: ${leftover}`);
 const before = hostState(run);
 
-await check('types', 'turbo', ['run', 'typecheck', '--output-logs=errors-only', '--no-update-notifier']);
-await check('lint', 'pnpm', ['lint']);
-const results = [...(await testProject('packages')), ...(await testProject('system'))];
+const testsOnHost = async (): Promise<TestResult[]> => {
+  await check('types', 'turbo', 'run', 'typecheck', '--output-logs=errors-only', '--no-update-notifier');
+  await check('lint', 'pnpm', 'lint');
+  return [...(await testOnHost('packages')), ...(await testOnHost('system'))];
+};
+const results = (
+  labFitsBeside() ? await Promise.all([testsOnHost(), testInLab()]) : [await testsOnHost(), await testInLab()]
+).flat();
+if (filesOfLab.length > 0 && !withLab) console.log(`\nNot run (--no-lab): ${filesOfLab.length} files of the lab VM`);
 
 const left = leaks(before, hostState(run));
 if (left.length > 0) {
   console.log(`\nLeft behind on the host:\n${left.map((one) => `  ${one}`).join('\n')}`);
   if (!sharedHost) failures.push(`${left.length} things were left behind on the host`);
 }
+failures.push(...budget.overruns);
 for (const failure of failures) console.log(`\nFailed: ${failure}`);
 const line = summary(results, failures.length);
 console.log(`\n${line}`);

@@ -20,13 +20,16 @@ const statOf = (pid: number): string[] => read(pid, 'stat').split(') ').at(-1)?.
 /** Ticks after boot at which a process started; with its pid this names it for good. Empty when it is gone. */
 const startOf = (pid: number): string => statOf(pid)[19] ?? '';
 
+/** Names this process, for `isAlive`. */
+export const processName = (): string => `${process.pid}-${startOf(process.pid)}`;
+
 /** The name of the run that this process belongs to; names and marks a new run where there is none. */
 export const currentRun = (): string => {
-  process.env[variable] ??= `${process.pid}-${startOf(process.pid)}`;
+  process.env[variable] ??= processName();
   return process.env[variable];
 };
 
-/** Whether the process that began a run is still there. */
+/** Whether the process that began a run, or any other named by `processName`, is still there. */
 export const isAlive = (run: string): boolean => {
   const [pid, start] = run.split('-');
   return start !== undefined && start !== '' && startOf(Number(pid)) === start;
