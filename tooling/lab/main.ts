@@ -14,6 +14,7 @@ Options:
   --memory=MIB   memory (${defaultMemory})
   --timeout=S    kills the VM after this many seconds
   --online       lets the VM reach the world outside
+  --live         lets the VM see files that change on the host meanwhile (a shell always does); reading is slower
   --append=WORD  one more word for the kernel's command line; may be repeated
 
 The VM starts from a clean disk each time. It sees this repository at the same path, and what it writes there stays.
@@ -30,6 +31,7 @@ const { values, positionals } = parseArgs({
     memory: { type: 'string' },
     timeout: { type: 'string' },
     online: { type: 'boolean' },
+    live: { type: 'boolean' },
     append: { type: 'string', multiple: true },
     help: { type: 'boolean', short: 'h' },
   },
@@ -54,6 +56,7 @@ const start = async (words: readonly string[] | undefined): Promise<number> => {
     ...(memory === undefined ? {} : { memory }),
     ...(seconds === undefined ? {} : { signal: AbortSignal.timeout(seconds * 1000) }),
     online: values.online ?? false,
+    live: values.live ?? words === undefined,
     append: values.append ?? [],
   });
 };

@@ -20,6 +20,8 @@ export interface LabOptions {
   /** Whether the guest reaches the world outside; by default it does not. */
   readonly online?: boolean;
   readonly append?: readonly string[];
+  /** Whether the guest sees files that change on the host meanwhile, which makes reading slower. */
+  readonly live?: boolean;
   /** Takes what the command says; by default our own standard output. */
   readonly onOutput?: (chunk: Buffer) => void;
   readonly signal?: AbortSignal;
@@ -51,6 +53,7 @@ const writeRun = (folder: string, options: LabOptions): void => {
     `repository=${shellWord(options.repository)}`,
     `folder=${shellWord(options.folder)}`,
     `terminal=${options.command === undefined ? 'yes' : 'no'}`,
+    `cache=${options.live ? 'mmap' : 'loose'}`, // see the kernel's Documentation/filesystems/9p.rst
     ...passedOn(),
   ];
   writeFileSync(join(folder, 'settings'), `${settings.join('\n')}\n`);
