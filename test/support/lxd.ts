@@ -7,6 +7,7 @@ import { makeScratch, type Scratch } from '@lxd-ts/tooling/scratch';
 import { z } from 'zod';
 import { makeNamespace, type Namespace } from './namespace.ts';
 import { type CommandOptions, type Output, output, succeed } from './output.ts';
+import { patience } from './patience.ts';
 import { call, type RequestOptions } from './rest.ts';
 
 /** Which programs to use. */
@@ -77,7 +78,7 @@ export const startLxd = async (programs: Programs): Promise<Lxd> => {
     child = undefined;
   };
 
-  const start = async (timeout = 30_000) => {
+  const start = async (timeout = 30_000 * patience) => {
     const sink = openSync(logFile, 'a');
     const [program = '', ...args] = namespace.inside([...programs.lxd]);
     const started = spawn(program, args, { env: environment, stdio: ['ignore', sink, sink], detached: true });

@@ -2,6 +2,7 @@ import { type SpawnOptions, spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { patience } from './patience.ts';
 
 /** How a command ended and what it said. */
 export interface Output {
@@ -39,7 +40,7 @@ export class CommandTimeout extends Error {}
  */
 export const output = (
   command: readonly string[],
-  { env = process.env, input, cwd, timeout = 60_000 }: CommandOptions = {},
+  { env = process.env, input, cwd, timeout = 60_000 * patience }: CommandOptions = {},
 ): Promise<Output> =>
   new Promise((resolve, reject) => {
     const [program = '', ...args] = command;

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { patience } from './patience.ts';
 
 /**
  * Repeats a question until the answer is good, and hands it back.
@@ -8,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export const eventually = async <Answer>(
   ask: () => Promise<Answer>,
   isGood: (answer: Answer) => boolean,
-  timeout = 20_000,
+  timeout = 20_000 * patience,
 ): Promise<Answer> => {
   const deadline = Date.now() + timeout;
   for (;;) {

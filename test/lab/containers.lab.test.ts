@@ -1,0 +1,184 @@
+/** Our daemon on control groups of version 2 alone, with AppArmor enforcing: neither of which most hosts of tests have. */
+import { existsSync, readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { inside, lxc, tryInside } from '../support/instance.ts';
+import type { Lxd } from '../support/lxd.ts';
+import { startWithPools } from '../support/pools.ts';
+import { eventually } from '../support/wait.ts';
+
+const MiB = 1024 ** 2;
+const stateShape = z.object({
+  status: z.string(),
+  pid: z.number(),
+  processes: z.number(),
+  memory: z.object({ usage: z.number(), usage_peak: z.number(), total: z.number() }),
+  cpu: z.object({ usage: z.number() }),
+});
+
+let lxd: Lxd;
+beforeAll(async () => {
+  lxd = await startWithPools();
+});
+afterAll(() => lxd[Symbol.asyncDispose]());
+
+const state = async (name: string) => stateShape.parse(await lxd.api('GET', `/1.0/instances/${name}/state`));
+const proc = (pid: number, file: string): string => readFileSync(`/proc/${pid}/${file}`, 'utf8');
+
+/** Reads a file of the control group that holds a container's init. */
+const group = async (name: string): Promise<(file: string) => string> => {
+  const path = proc((await state(name)).pid, 'cgroup').match(/^0::(.*)$/m)?.[1] ?? '';
+  return (file) => readFileSync(join('/sys/fs/cgroup', path, file), 'utf8').trim();
+};
+
+/** The AppArmor profile of a process, without the mode. */
+const confinement = (pid: number): string => proc(pid, 'attr/current').trim();
+
+test('this kernel has control groups of version 2 alone, and AppArmor', () => {
+  expect(existsSync('/sys/fs/cgroup/cgroup.controllers')).toBe(true);
+  expect(readFileSync('/proc/mounts', 'utf8')).not.toMatch(/ cgroup rw/);
+  expect(readFileSync('/sys/module/apparmor/parameters/enabled', 'utf8')).toBe('Y\n');
+});
+
+describe.each([
+  ['plain', 'dir'],
+  ['tree', 'btrfs'],
+])('a container in pool %s (%s)', (pool) => {
+  const name = `c-${pool}`;
+  beforeAll(async () => {
+    await lxc(lxd, 'launch', 'busybox', name, '--storage', pool, '--config', 'limits.memory=64MiB');
+  });
+  afterAll(() => lxc(lxd, 'delete', '--force', name));
+
+  test('runs commands, with their exit codes', async () => {
+    expect(await inside(lxd, name, 'cat', '/proc/1/comm')).toBe('init\n');
+    expect(await tryInside(lxd, name, 'sh', '-c', 'echo out; echo err >&2; exit 7')).toEqual({
+      code: 7,
+      stdout: 'out\n',
+      stderr: 'err\n',
+    });
+  });
+
+  test('[03.84] has the memory that it is allowed, and no more', async () => {
+    const file = await group(name);
+    expect(file('memory.max')).toBe(`${64 * MiB}`);
+    expect(await inside(lxd, name, 'grep', 'MemTotal', '/proc/meminfo')).toMatch(/MemTotal: +65536 kB/);
+    const eat = (size: string) => tryInside(lxd, name, 'dd', 'if=/dev/zero', 'of=/dev/null', `bs=${size}`, 'count=1');
+    await lxc(lxd, 'config', 'set', name, 'limits.memory.swap=false');
+    expect((await eat('30M')).code).toBe(0);
+    expect((await eat('100M')).code).toBe(137);
+    await lxc(lxd, 'config', 'set', name, 'limits.memory=200MiB');
+    expect(file('memory.max')).toBe(`${200 * MiB}`);
+    expect((await eat('100M')).code).toBe(0);
+    await lxc(lxd, 'config', 'unset', name, 'limits.memory');
+    expect(file('memory.max')).toBe('max');
+  });
+
+  test('[03.85] may exceed a soft limit', async () => {
+    const file = await group(name);
+    await lxc(lxd, 'config', 'set', name, 'limits.memory=32MiB', 'limits.memory.enforce=soft');
+    expect(file('memory.max')).toBe('max');
+    expect([file('memory.low'), file('memory.high')]).toContain(`${32 * MiB}`);
+    const big = await tryInside(lxd, name, 'dd', 'if=/dev/zero', 'of=/dev/null', 'bs=60M', 'count=1');
+    expect(big.code).toBe(0);
+    await lxc(lxd, 'config', 'unset', name, 'limits.memory');
+    await lxc(lxd, 'config', 'unset', name, 'limits.memory.enforce');
+    expect([file('memory.low'), file('memory.high')].join()).not.toContain(`${32 * MiB}`);
+  });
+
+  test('[03.66 03.64] sees the processors that it may use, and no other', async () => {
+    const file = await group(name);
+    await lxc(lxd, 'config', 'set', name, 'limits.cpu=1');
+    expect(file('cpuset.cpus.effective')).toMatch(/^\d+$/);
+    expect(await inside(lxd, name, 'nproc')).toBe('1\n');
+    await lxc(lxd, 'config', 'set', name, 'limits.cpu=1-1');
+    expect(file('cpuset.cpus.effective')).toBe('1');
+    expect(await inside(lxd, name, 'grep', 'Cpus_allowed_list', '/proc/self/status')).toBe('Cpus_allowed_list:\t1\n');
+    await lxc(lxd, 'config', 'unset', name, 'limits.cpu');
+    expect(await inside(lxd, name, 'nproc')).toBe(`${cpus().length}\n`);
+  });
+
+  test('[03.78 03.79] gets processor time by quota or by weight', async () => {
+    const file = await group(name);
+    await lxc(lxd, 'config', 'set', name, 'limits.cpu.allowance=25ms/100ms');
+    expect(file('cpu.max')).toBe('25000 100000');
+    const throttled = () => Number(file('cpu.stat').match(/^nr_throttled (\d+)$/m)?.[1]);
+    const before = throttled();
+    await tryInside(lxd, name, 'timeout', '2', 'sh', '-c', 'while :; do :; done');
+    expect(throttled()).toBeGreaterThan(before);
+    await lxc(lxd, 'config', 'set', name, 'limits.cpu.allowance=50%');
+    expect(file('cpu.max')).toBe('max 100000');
+    const half = Number(file('cpu.weight'));
+    await lxc(lxd, 'config', 'unset', name, 'limits.cpu.allowance');
+    expect(half).toBeLessThan(Number(file('cpu.weight')));
+    expect(file('cpu.weight')).toBe('100');
+  });
+
+  test('[03.91] has as many processes as it is allowed', async () => {
+    const file = await group(name);
+    await lxc(lxd, 'config', 'set', name, 'limits.processes=12');
+    expect(file('pids.max')).toBe('12');
+    const fork = 'for i in $(seq 30); do sleep 30 & done; wait';
+    expect((await tryInside(lxd, name, 'timeout', '5', 'sh', '-c', fork)).stderr).toContain("can't fork");
+    await inside(lxd, name, 'killall', 'sleep');
+    await lxc(lxd, 'config', 'unset', name, 'limits.processes');
+    expect(file('pids.max')).toBe('max');
+  });
+
+  test('[03.88] may be kept from swapping', async () => {
+    const file = await group(name);
+    await lxc(lxd, 'config', 'set', name, 'limits.memory.swap=false');
+    expect(file('memory.swap.max')).toBe('0');
+    await lxc(lxd, 'config', 'unset', name, 'limits.memory.swap');
+    expect(file('memory.swap.max')).toBe('max');
+  });
+
+  test('tells its use of memory, processors and processes as the kernel counts it', async () => {
+    const file = await group(name);
+    const now = () => Number(file('cpu.stat').match(/^usage_usec (\d+)$/m)?.[1]) * 1000;
+    const before = { cpu: now(), memory: Number(file('memory.current')) };
+    const told = await state(name);
+    const after = { cpu: now(), memory: Number(file('memory.current')) };
+    expect(told.status).toBe('Running');
+    expect(told.cpu.usage).toBeGreaterThanOrEqual(before.cpu);
+    expect(told.cpu.usage).toBeLessThanOrEqual(after.cpu);
+    expect(told.memory.usage).toBeGreaterThan(0);
+    expect(Math.abs(told.memory.usage - after.memory)).toBeLessThan(MiB);
+    expect(told.processes).toBe(Number(file('pids.current')));
+    await inside(lxd, name, 'sh', '-c', 'sleep 60 & sleep 60 & exit');
+    expect((await state(name)).processes).toBe(told.processes + 2);
+    await inside(lxd, name, 'killall', 'sleep');
+  });
+
+  test('pauses and goes on', async () => {
+    const file = await group(name);
+    await lxc(lxd, 'pause', name);
+    expect(file('cgroup.events')).toContain('frozen 1');
+    expect((await state(name)).status).toBe('Frozen');
+    expect((await tryInside(lxd, name, 'true')).code).not.toBe(0);
+    await lxc(lxd, 'start', name);
+    expect(file('cgroup.events')).toContain('frozen 0');
+    expect(await inside(lxd, name, 'echo', 'awake')).toBe('awake\n');
+  });
+
+  test('is confined, with all that runs in it', async () => {
+    const { pid } = await state(name);
+    const profile = confinement(pid);
+    expect(profile).toContain(name);
+    expect(profile).toMatch(/\(enforce\)$/);
+    expect(confinement(process.pid)).toBe('unconfined');
+    const fromInside = await inside(lxd, name, 'cat', '/proc/self/attr/current');
+    expect(fromInside.trim()).not.toBe('');
+    const sleeper = lxd.lxc(['exec', name, '--', 'sleep', '77']);
+    const pids = async () => (await group(name))('cgroup.procs').split('\n').map(Number);
+    const found = await eventually(
+      async () => (await pids()).find((one) => proc(one, 'cmdline').startsWith('sleep\u000077')),
+      (one) => one !== undefined,
+    );
+    expect(confinement(found ?? 0)).toBe(profile);
+    await inside(lxd, name, 'killall', 'sleep');
+    await sleeper;
+  });
+});
