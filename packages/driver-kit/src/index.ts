@@ -8,6 +8,7 @@ export * from './plugin.ts';
 export * from './schedule.ts';
 export * from './storage/block-device.ts';
 export * from './storage/block-filesystem.ts';
+export * from './storage/buckets.ts';
 export * from './storage/config-keys.ts';
 export * from './storage/contract.ts';
 export * from './storage/copy-tree.ts';

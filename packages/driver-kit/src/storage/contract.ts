@@ -30,6 +30,7 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Config, ConfigKey } from '../config.ts';
 import type { Work } from '../work.ts';
+import type { BucketPool } from './buckets.ts';
 
 export type VolumeType = 'container' | 'virtual-machine' | 'image' | 'custom';
 /** `filesystem`: a directory tree. `block`: a raw disk. `iso`: a raw read-only disc image. */
@@ -39,7 +40,8 @@ export type ContentType = 'filesystem' | 'block' | 'iso';
  * Names one volume, or one snapshot of it. Plain data: the caller keeps it, the driver derives paths and on-disk names.
  */
 export interface Volume {
-  readonly type: VolumeType;
+  /** `bucket`: the files of a local S3 bucket (see `buckets.ts`); in pools with `features.buckets`. */
+  readonly type: VolumeType | 'bucket';
   readonly content: ContentType;
   /** `default` unless in another project. Image volumes belong to `default`. */
   readonly project: string;
@@ -75,7 +77,7 @@ export interface StorageFeatures {
   readonly volumeTypes: readonly VolumeType[];
   /** The content types of its custom volumes. */
   readonly customContent: readonly ContentType[];
-  /** Holds S3 buckets. */
+  /** Holds S3 buckets: local ones as volumes, or remote ones through `StoragePool.buckets` (see `buckets.ts`). */
   readonly buckets: boolean;
   /** A pool can live in a loop file the driver makes itself when `source` is unset. */
   readonly loopFiles: boolean;
@@ -156,6 +158,8 @@ export interface StoragePool extends AsyncDisposable {
   readonly name: string;
   /** Where the pool is mounted. */
   readonly path: string;
+  /** Present if S3 buckets of this pool are served elsewhere (see `buckets.ts`). */
+  readonly buckets?: BucketPool;
 
   /** Used and total space and inodes of the pool. Starts no process where the kernel tells it. */
   resources(): Promise<PoolResources>;

@@ -1,11 +1,12 @@
 import { join } from 'node:path';
-import type { Volume, VolumeType } from './contract.ts';
+import type { Volume } from './contract.ts';
 
-const directories: Readonly<Record<VolumeType, string>> = {
+const directories: Readonly<Record<Volume['type'], string>> = {
   container: 'containers',
   'virtual-machine': 'virtual-machines',
   image: 'images',
   custom: 'custom',
+  bucket: 'buckets',
 };
 
 /** The directories of a pool, as LXD lays them out. */
@@ -14,26 +15,26 @@ export const poolDirectories: readonly string[] = [
   'containers-snapshots',
   'virtual-machines-snapshots',
   'custom-snapshots',
-  'buckets',
 ];
 
 /**
- * The name of a volume on disk: images and instances of the default project have no prefix, all others `<project>_`.
+ * The name of a volume on disk: images, and instances of the default project, have no prefix, all others `<project>_`.
  */
 export const diskName = (volume: Pick<Volume, 'type' | 'project' | 'name'>): string =>
-  volume.type === 'image' || (volume.type !== 'custom' && volume.project === 'default')
+  volume.type === 'image' ||
+  ((volume.type === 'container' || volume.type === 'virtual-machine') && volume.project === 'default')
     ? volume.name
     : `${volume.project}_${volume.name}`;
 
 /** The inverse of `diskName`. A project name holds no `_`. */
-export const parseDiskName = (type: VolumeType, name: string): { project: string; name: string } => {
+export const parseDiskName = (type: Volume['type'], name: string): { project: string; name: string } => {
   const at = name.indexOf('_');
   if (type === 'image' || at === -1) return { project: 'default', name };
   return { project: name.slice(0, at), name: name.slice(at + 1) };
 };
 
 /** The directory of volumes of a type below the pool's path. */
-export const volumesDirectory = (poolPath: string, type: VolumeType): string => join(poolPath, directories[type]);
+export const volumesDirectory = (poolPath: string, type: Volume['type']): string => join(poolPath, directories[type]);
 
 /** The directory that holds a volume's snapshots. */
 export const snapshotsDirectory = (poolPath: string, volume: Volume): string =>

@@ -1,7 +1,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno, removeTree } from '@lxd-ts/host';
-import type { VolumeType } from './contract.ts';
+import type { Volume } from './contract.ts';
 import { poolDirectories } from './layout.ts';
 
 /** Containers and buckets are entered by other users than root: theirs can be passed through, not listed. */
@@ -36,5 +36,5 @@ export const isEmptyDirectory = async (path: string): Promise<boolean> =>
   (await readdir(path)).every((name) => name === 'lost+found');
 
 /** The mode of a new volume's directory: what an instance is made of is not listed by users of the host. */
-export const volumeMode = (type: VolumeType): number =>
+export const volumeMode = (type: Volume['type']): number =>
   type === 'container' || type === 'virtual-machine' ? 0o100 : 0o711;
