@@ -106,17 +106,13 @@ export const bucketVolume = ({ project, name, config }: Bucket): Volume => ({
   config,
 });
 
-const upperCase = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
-const digits = '0123456789';
+const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 
-const randomText = (alphabet: string, length: number): string =>
+const randomText = (length: number): string =>
   Array.from({ length }, () => alphabet[randomInt(alphabet.length)]).join('');
 
-/** Random credentials of the form and strength of AWS's: 20 capital letters and digits, and 40 letters and digits (238 bits). */
-export const generateCredentials = (): BucketCredentials => ({
-  accessKey: randomText(upperCase + digits, 20),
-  secretKey: randomText(upperCase + upperCase.toLowerCase() + digits, 40),
-});
+/** Random credentials as LXD forms them: 16 letters and digits, and 32 of them (190 bits). */
+export const generateCredentials = (): BucketCredentials => ({ accessKey: randomText(16), secretKey: randomText(32) });
 
 /**
  * Checks credentials that an operator chose. An access key stands in HTTP headers between `/`, `,` and `=`, and on command lines.

@@ -1,0 +1,25 @@
+import type { BucketFiles } from './bucket-files.ts';
+
+/** A bucket in use for one request. */
+export interface BucketUse extends AsyncDisposable {
+  readonly files: BucketFiles;
+}
+
+/** A bucket that a key opens. */
+export interface GrantedBucket {
+  readonly name: string;
+  readonly createdAt: Date;
+  /** Makes the bucket's files accessible until disposed. Called for each request that needs them. */
+  use(): Promise<BucketUse>;
+}
+
+/** What an access key stands for. */
+export interface Grant {
+  readonly secretKey: string;
+  /** May list and get only. */
+  readonly readOnly: boolean;
+  readonly buckets: readonly GrantedBucket[];
+}
+
+/** Looks up an access key; undefined when there is no such key. Called once for each request, with text from outside. */
+export type Access = (accessKey: string) => Promise<Grant | undefined> | Grant | undefined;
