@@ -17,6 +17,7 @@ const main = defineCommand({
     version: () => import('./commands/version.ts').then((module) => module.versionCommand),
     init: () => import('./commands/init/command.ts').then((module) => module.initCommand),
     shutdown: () => import('./commands/shutdown.ts').then((module) => module.shutdownCommand),
+    recover: () => import('./commands/recover.ts').then((module) => module.recoverCommand),
     sql: () => import('./commands/sql.ts').then((module) => module.sqlCommand),
     activateifneeded: () => import('./commands/activateifneeded.ts').then((module) => module.activateifneededCommand),
     waitready: () => import('./commands/waitready.ts').then((module) => module.waitreadyCommand),

@@ -48,9 +48,11 @@ export const openPool = async (spec: PoolSpec, source: string): Promise<StorageP
   let config: Config = spec.config;
   const quotas = quotasOf(root);
   const remove = (path: string): Promise<void> => deleteTree(path, quotas?.forget);
-  await makePoolDirectories(root);
-  await clearIncomplete(root, remove);
-  await quotas?.forgetDeleted();
+  if (!spec.inspect) {
+    await makePoolDirectories(root);
+    await clearIncomplete(root, remove);
+    await quotas?.forgetDeleted();
+  }
 
   const store: DirectoryStore = {
     async make(path, mode, volume) {

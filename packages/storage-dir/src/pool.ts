@@ -43,7 +43,7 @@ const projectLimits: DirectoryLimits = {
 export const openPool = async (spec: PoolSpec, source: string): Promise<StoragePool> => {
   const root = spec.path;
   let config: Config = spec.config;
-  await makePoolDirectories(root);
+  if (!spec.inspect) await makePoolDirectories(root);
   /** Whether volumes are projects. Looked up once: it follows from how the file system is mounted. */
   const quotas = limitsProjects(root);
 
@@ -55,7 +55,7 @@ export const openPool = async (spec: PoolSpec, source: string): Promise<StorageP
     if (quotas) endProject(path);
     await removeTree(path);
   };
-  await removeTree(incompleteDirectory(root));
+  if (!spec.inspect) await removeTree(incompleteDirectory(root));
 
   return {
     name: spec.name,

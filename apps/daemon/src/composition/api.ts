@@ -22,6 +22,9 @@ import { networkRoutes } from '../networks/routes.ts';
 import { operationRoutes } from '../operations/routes.ts';
 import { profileRoutes } from '../profiles/routes.ts';
 import { projectRoutes } from '../projects/routes.ts';
+import { createImport } from '../recover/import.ts';
+import { recoverRoutes } from '../recover/routes.ts';
+import { createScan } from '../recover/scan.ts';
 import { createServerInfo } from '../server/info.ts';
 import { internalRoutes } from '../server/internal-routes.ts';
 import { kernelFeatures } from '../server/kernel-features.ts';
@@ -90,6 +93,16 @@ export const createApi = async (
     usedBy: usedBy.volume,
     deleteImageVolume: (volume) => imageVolumes.removeFrom(volume.pool, volume.name),
     rootUsage: async (volume) => rootVolumes.usage(await stores.instances.get(volume.project, volume.name)),
+  });
+  const scan = createScan({ ...base, pools: storage.pools, devices: area.devices });
+  const takeUp = async (instance: Instance): Promise<void> => {
+    await area.lifecycle.recover([instance]);
+    await networks.syncReservations(instance);
+  };
+  recoverRoutes(router, {
+    locks: base.locks,
+    scan,
+    recover: createImport({ ...base, scan, pools: storage.pools, rootVolumes, takeUp }),
   });
   imageAliasRoutes(router, images);
   imageRoutes(router, { ...images, operations, events, instance: stores.instances.get });

@@ -57,7 +57,7 @@ const pick = (config: Config, wanted: (key: string) => boolean): Config =>
   Object.fromEntries(Object.entries(config).filter(([key]) => wanted(key)));
 
 /** The devices of an instance with its root disk in a pool, which may not be the one it was in. */
-const inPool = (own: Devices, profiles: readonly ProfilePart[], pool: string): Devices => {
+export const inPool = (own: Devices, profiles: readonly ProfilePart[], pool: string): Devices => {
   const root = rootDisk(expand(profiles, { config: {}, devices: own }).devices);
   if (root?.config['pool'] === pool) return own;
   return { ...own, [root?.name ?? 'root']: { ...(root?.config ?? { type: 'disk', path: '/' }), pool } };

@@ -106,16 +106,17 @@ export const backupIndex = (record: InstanceRecord, optimized: boolean) => ({
   config: record,
 });
 
-const config = z
+/** A configuration; YAML of other programs may hold bare numbers and booleans. */
+export const config = z
   .record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String))
   .nullish()
   .transform((value) => value ?? {});
-const devices = z
+export const devices = z
   .record(z.string(), config)
   .nullish()
   .transform((value) => value ?? {});
 /** A time; Go's zero time, which stands for none, is undefined. */
-const time = z
+export const time = z
   .string()
   .nullish()
   .transform((value, context) => {
@@ -135,6 +136,26 @@ const snapshotRecord = z.object({
   stateful: z.boolean().default(false),
 });
 
+/** The instance and its snapshots in `backup.yaml` and in a backup's index. */
+export const recordSchema = z.object({
+  container: z.object({
+    architecture: z.string(),
+    config,
+    devices,
+    ephemeral: z.boolean().default(false),
+    description: z.string().default(''),
+    profiles: z
+      .array(z.string())
+      .nullish()
+      .transform((value) => value ?? []),
+    created_at: time,
+  }),
+  snapshots: z
+    .array(snapshotRecord)
+    .nullish()
+    .transform((value) => value ?? []),
+});
+
 const indexSchema = z.object({
   name: z.string(),
   backend: z.string().default(''),
@@ -146,24 +167,7 @@ const indexSchema = z.object({
   optimized: z.boolean().nullish(),
   optimized_header: z.boolean().nullish(),
   type: z.enum(['container', 'virtual-machine']).default('container'),
-  config: z.object({
-    container: z.object({
-      architecture: z.string(),
-      config,
-      devices,
-      ephemeral: z.boolean().default(false),
-      description: z.string().default(''),
-      profiles: z
-        .array(z.string())
-        .nullish()
-        .transform((value) => value ?? []),
-      created_at: time,
-    }),
-    snapshots: z
-      .array(snapshotRecord)
-      .nullish()
-      .transform((value) => value ?? []),
-  }),
+  config: recordSchema,
 });
 /** What a backup's index says. */
 export type BackupIndex = z.infer<typeof indexSchema>;

@@ -15,6 +15,7 @@ import {
   replaceConfig,
   replaceDevices,
   schema,
+  type Transaction,
 } from '@lxd-ts/database';
 import { type Config, conflict, notFound } from '@lxd-ts/driver-kit';
 import type { Devices } from './instance.ts';
@@ -87,6 +88,25 @@ const listIn = async (tx: Reader, instanceId: number | undefined): Promise<Insta
   }));
 };
 
+/** Adds the rows of a snapshot. @throws LxdError conflict when the name is taken */
+export const insertInstanceSnapshot = async (
+  tx: Transaction,
+  snapshot: NewInstanceSnapshot,
+  state: InstanceSnapshot['state'],
+): Promise<InstanceSnapshot> => {
+  const { instanceId, name, stateful, config, devices, createdAt, expiresAt } = snapshot;
+  const taken = await tx
+    .select({ id: instancesSnapshots.id })
+    .from(instancesSnapshots)
+    .where(and(eq(instancesSnapshots.instanceId, instanceId), eq(instancesSnapshots.name, name)));
+  if (taken.length > 0) throw conflict(`Snapshot "${name}" already exists`);
+  const row = { instanceId, name, stateful, creationDate: createdAt, expiryDate: expiresAt ?? null };
+  const id = await insertRow(tx, instancesSnapshots, { ...row, state });
+  await replaceConfig(tx, instancesSnapshotsConfig, id, config);
+  await replaceDevices(tx, instancesSnapshotsDevices, id, devices);
+  return { ...snapshot, id, state };
+};
+
 export const createSnapshotStore = (database: Database): SnapshotStore => {
   const set = (id: number, change: Partial<typeof instancesSnapshots.$inferInsert>): Promise<void> =>
     database.transaction(async (tx) => {
@@ -104,20 +124,7 @@ export const createSnapshotStore = (database: Database): SnapshotStore => {
       );
     },
 
-    insert: (snapshot) =>
-      database.transaction(async (tx) => {
-        const { instanceId, name, stateful, config, devices, createdAt, expiresAt } = snapshot;
-        const taken = await tx
-          .select({ id: instancesSnapshots.id })
-          .from(instancesSnapshots)
-          .where(and(eq(instancesSnapshots.instanceId, instanceId), eq(instancesSnapshots.name, name)));
-        if (taken.length > 0) throw conflict(`Snapshot "${name}" already exists`);
-        const row = { instanceId, name, stateful, creationDate: createdAt, expiryDate: expiresAt ?? null };
-        const id = await insertRow(tx, instancesSnapshots, { ...row, state: 'pending' });
-        await replaceConfig(tx, instancesSnapshotsConfig, id, config);
-        await replaceDevices(tx, instancesSnapshotsDevices, id, devices);
-        return { ...snapshot, id, state: 'pending' };
-      }),
+    insert: (snapshot) => database.transaction((tx) => insertInstanceSnapshot(tx, snapshot, 'pending')),
 
     markReady: (id) => set(id, { state: 'ready' }),
     markPending: (id) => set(id, { state: 'pending' }),

@@ -180,6 +180,39 @@ const findIn = async (tx: Reader, project: string, name: string): Promise<Instan
   return instance;
 };
 
+/**
+ * Adds the rows of an instance.
+ *
+ * @throws LxdError conflict when the name is taken, not-found for an unknown profile
+ */
+export const insertInstance = async (
+  tx: Transaction,
+  instance: NewInstance,
+  state: Instance['state'],
+): Promise<Instance> => {
+  const project = await projectId(tx, instance.project);
+  const [taken] = await selectByName(tx, { project: instance.project, name: instance.name });
+  if (taken) throw conflict(`Instance "${instance.name}" already exists`);
+  const id = await insertRow(tx, instances, {
+    nodeId: firstNodeId,
+    projectId: project,
+    name: instance.name,
+    description: instance.description,
+    architecture: instance.architecture,
+    type: instance.type,
+    ephemeral: instance.ephemeral,
+    stateful: instance.stateful,
+    creationDate: instance.createdAt ?? new Date(),
+    state,
+  });
+  await replaceConfig(tx, instancesConfig, id, instance.config);
+  await replaceDevices(tx, instancesDevices, id, instance.devices);
+  await replaceProfiles(tx, id, project, instance.profiles);
+  const inserted = await findIn(tx, instance.project, instance.name);
+  if (!inserted) throw new Error(`The row of instance "${instance.name}" is missing after its insertion`);
+  return inserted;
+};
+
 export const createInstanceStore = (database: Database): InstanceStore => {
   const setState = (id: number, state: Instance['state']): Promise<void> =>
     database.transaction(async (tx) => {
@@ -211,30 +244,7 @@ export const createInstanceStore = (database: Database): InstanceStore => {
       return instance;
     },
 
-    insert: (instance) =>
-      database.transaction(async (tx) => {
-        const project = await projectId(tx, instance.project);
-        const [taken] = await selectByName(tx, { project: instance.project, name: instance.name });
-        if (taken) throw conflict(`Instance "${instance.name}" already exists`);
-        const id = await insertRow(tx, instances, {
-          nodeId: firstNodeId,
-          projectId: project,
-          name: instance.name,
-          description: instance.description,
-          architecture: instance.architecture,
-          type: instance.type,
-          ephemeral: instance.ephemeral,
-          stateful: instance.stateful,
-          creationDate: instance.createdAt ?? new Date(),
-          state: 'pending',
-        });
-        await replaceConfig(tx, instancesConfig, id, instance.config);
-        await replaceDevices(tx, instancesDevices, id, instance.devices);
-        await replaceProfiles(tx, id, project, instance.profiles);
-        const inserted = await findIn(tx, instance.project, instance.name);
-        if (!inserted) throw new Error(`The row of instance "${instance.name}" is missing after its insertion`);
-        return inserted;
-      }),
+    insert: (instance) => database.transaction((tx) => insertInstance(tx, instance, 'pending')),
 
     update: (instance, change) =>
       database.transaction(async (tx) => {

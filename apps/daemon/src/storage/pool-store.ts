@@ -39,6 +39,8 @@ export interface Pool {
   readonly state: 'pending' | 'created' | 'errored';
 }
 
+export type NewPool = Pick<Pool, 'name' | 'driver' | 'description' | 'config'>;
+
 export interface PoolStore {
   list(): Promise<readonly Pool[]>;
   /** The driver names of all pools, each once. Kept in memory: every client asks for the server's description first. */
@@ -46,7 +48,9 @@ export interface PoolStore {
   /** @throws LxdError not-found */
   get(name: string): Promise<Pool>;
   /** Adds a pool in state `pending`. @throws LxdError conflict */
-  insert(pool: Pick<Pool, 'name' | 'driver' | 'description' | 'config'>): Promise<Pool>;
+  insert(pool: NewPool): Promise<Pool>;
+  /** Adds a pool that is there already. @throws LxdError conflict */
+  adopt(pool: NewPool): Promise<Pool>;
   update(pool: Pool, change: { description: string; config: Config }): Promise<void>;
   markCreated(pool: Pool): Promise<void>;
   delete(pool: Pool): Promise<void>;
@@ -121,6 +125,18 @@ export const createPoolStore = (database: Database): PoolStore => {
     }
   };
 
+  const add = (pool: NewPool, state: 'pending' | 'created'): Promise<Pool> =>
+    changing(async (tx) => {
+      if ((await listIn(tx)).some((one) => one.name === pool.name))
+        throw conflict(`Storage pool "${pool.name}" already exists`);
+      const { name, driver, description, config } = pool;
+      const row = { name, driver, description, state: state === 'created' ? 'ready' : 'pending' } as const;
+      const id = await insertRow(tx, storagePools, row);
+      await tx.insert(storagePoolsNodes).values({ storagePoolId: id, nodeId: member, state });
+      await writeConfig(tx, id, config);
+      return find(tx, name);
+    });
+
   return {
     list: () => database.read(listIn),
     drivers: () => {
@@ -132,16 +148,8 @@ export const createPoolStore = (database: Database): PoolStore => {
     },
     get: (name) => database.read((tx) => find(tx, name)),
 
-    insert: (pool) =>
-      changing(async (tx) => {
-        if ((await listIn(tx)).some((one) => one.name === pool.name))
-          throw conflict(`Storage pool "${pool.name}" already exists`);
-        const { name, driver, description, config } = pool;
-        const id = await insertRow(tx, storagePools, { name, driver, description, state: 'pending' });
-        await tx.insert(storagePoolsNodes).values({ storagePoolId: id, nodeId: member, state: 'pending' });
-        await writeConfig(tx, id, config);
-        return find(tx, name);
-      }),
+    insert: (pool) => add(pool, 'pending'),
+    adopt: (pool) => add(pool, 'created'),
 
     update: (pool, { description, config }) =>
       database.transaction(async (tx) => {

@@ -1,3 +1,4 @@
+import { mkdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   badRequest,
@@ -5,6 +6,9 @@ import {
   type ConfigKey,
   changedKeys,
   conflict,
+  isKind,
+  LxdError,
+  messageOf,
   type PoolSpec,
   type StorageDriver,
   type StoragePool,
@@ -13,11 +17,12 @@ import {
   validateConfig,
   withoutEmpty,
 } from '@lxd-ts/driver-kit';
+import { isMountPoint } from '@lxd-ts/host';
 import type { Logger } from 'pino';
 import type { Directories } from '../core/directories.ts';
 import type { Locks } from '../core/locks.ts';
 import type { Drivers } from '../drivers/registry.ts';
-import type { Pool, PoolStore } from './pool-store.ts';
+import type { NewPool, Pool, PoolStore } from './pool-store.ts';
 
 /** A pool that is mounted, with what the service needs to know of it. */
 export interface OpenPool {
@@ -37,6 +42,14 @@ export interface Pools {
   delete(name: string): Promise<void>;
   /** Unmounts nothing: instances run on. */
   forgetAll(): void;
+  /**
+   * Mounts a pool that has no record, to be looked at. Nothing in it changes; disposing of it leaves things as they were.
+   *
+   * @throws LxdError bad-request, unavailable
+   */
+  inspect(pool: Omit<NewPool, 'description'>): Promise<{ readonly storage: StoragePool } & AsyncDisposable>;
+  /** Records a pool that is there already, and opens it. @throws LxdError conflict when the name is taken */
+  adopt(pool: NewPool): Promise<OpenPool>;
 }
 
 interface Parts {
@@ -166,5 +179,49 @@ export const createPools = (parts: Parts): Pools => {
     },
 
     forgetAll: () => opened.clear(),
+
+    async inspect({ name, driver: driverName, config }) {
+      const driver = drivers.storage(driverName);
+      try {
+        validateConfig(poolKeys(driver), config, 'storage pool');
+      } catch (error) {
+        throw badRequest(`Failed config validation for unknown pool "${name}": ${messageOf(error)}`, { cause: error });
+      }
+      const spec = specOf({ name, config });
+      // An earlier run of the server may have left it mounted, with instances running from it.
+      const mounted = await isMountPoint(spec.path);
+      const made = await mkdir(spec.path, { recursive: true, mode: 0o711 });
+      const leave = async (): Promise<void> => {
+        if (made !== undefined) await rmdir(spec.path);
+      };
+      try {
+        const storage = await driver.open({ ...spec, inspect: true });
+        return {
+          storage,
+          async [Symbol.asyncDispose]() {
+            if (mounted) return;
+            await storage[Symbol.asyncDispose]();
+            await leave();
+          },
+        };
+      } catch (error) {
+        await leave();
+        throw isKind(error)
+          ? new LxdError(error.kind, `Failed mounting pool "${name}": ${error.message}`, { cause: error })
+          : badRequest(`Failed mounting pool "${name}": ${messageOf(error)}`, { cause: error });
+      }
+    },
+
+    async adopt(pool) {
+      using _lock = locks.hold(lockOf(pool.name), 'recover');
+      await using undo = new UndoStack((what, error) =>
+        log.warn({ err: error, pool: pool.name }, `Could not undo: ${what}`),
+      );
+      const row = await store.adopt(pool);
+      undo.add('remove the row', () => store.delete(row));
+      const adopted = await open(pool.name);
+      undo.commit();
+      return adopted;
+    },
   };
 };

@@ -11,6 +11,7 @@ import {
   type Reader,
   replaceConfig,
   schema,
+  type Transaction,
 } from '@lxd-ts/database';
 import { type Config, type ContentType, conflict, notFound, type VolumeType } from '@lxd-ts/driver-kit';
 import { projectId } from '../projects/store.ts';
@@ -165,6 +166,58 @@ const snapshotsIn = async (tx: Reader, volumeId: number): Promise<StoredSnapshot
   }));
 };
 
+/** Adds the row of a volume. @throws LxdError conflict when the name is taken */
+export const insertVolume = async (
+  tx: Transaction,
+  volume: NewVolume,
+  state: StoredVolume['state'],
+): Promise<StoredVolume> => {
+  const [pool] = await tx.select({ id: storagePools.id }).from(storagePools).where(eq(storagePools.name, volume.pool));
+  if (!pool) throw notFound('Storage pool not found');
+  const key = { pool: volume.pool, project: volume.project, type: volume.type, name: volume.name };
+  const [taken] = await listIn(tx, key);
+  if (taken) throw conflict(`Volume "${volume.name}" already exists in pool "${volume.pool}"`);
+  const id = await insertRow(tx, storageVolumes, {
+    storagePoolId: pool.id,
+    nodeId: member,
+    projectId: await projectId(tx, volume.project),
+    name: volume.name,
+    type: volume.type,
+    contentType: volume.content,
+    description: volume.description,
+    creationDate: volume.createdAt ?? new Date(),
+    state,
+  });
+  await replaceConfig(tx, storageVolumesConfig, id, volume.config);
+  const [inserted] = await listIn(tx, key);
+  if (!inserted) throw new Error(`The row of volume "${volume.name}" is missing after its insertion`);
+  return inserted;
+};
+
+/** Adds the row of a volume's snapshot. @throws LxdError conflict */
+export const insertVolumeSnapshot = async (
+  tx: Transaction,
+  volumeId: number,
+  snapshot: NewSnapshot,
+  state: StoredSnapshot['state'],
+): Promise<StoredSnapshot> => {
+  if ((await snapshotsIn(tx, volumeId)).some((one) => one.name === snapshot.name)) {
+    throw conflict(`Snapshot "${snapshot.name}" already exists`);
+  }
+  const id = await insertRow(tx, storageVolumesSnapshots, {
+    storageVolumeId: volumeId,
+    name: snapshot.name,
+    description: snapshot.description,
+    creationDate: snapshot.createdAt ?? new Date(),
+    expiryDate: snapshot.expiresAt ?? null,
+    state,
+  });
+  await replaceConfig(tx, storageVolumesSnapshotsConfig, id, snapshot.config);
+  const inserted = (await snapshotsIn(tx, volumeId)).find((one) => one.id === id);
+  if (!inserted) throw new Error(`The row of snapshot "${snapshot.name}" is missing after its insertion`);
+  return inserted;
+};
+
 export const createVolumeStore = (database: Database): VolumeStore => {
   const find: VolumeStore['find'] = async (pool, project, type, name) => {
     const [volume] = await database.read((tx) => listIn(tx, { pool, project, type, name }));
@@ -181,32 +234,7 @@ export const createVolumeStore = (database: Database): VolumeStore => {
       return volume;
     },
 
-    insert: (volume) =>
-      database.transaction(async (tx) => {
-        const [pool] = await tx
-          .select({ id: storagePools.id })
-          .from(storagePools)
-          .where(eq(storagePools.name, volume.pool));
-        if (!pool) throw notFound('Storage pool not found');
-        const key = { pool: volume.pool, project: volume.project, type: volume.type, name: volume.name };
-        const [taken] = await listIn(tx, key);
-        if (taken) throw conflict(`Volume "${volume.name}" already exists in pool "${volume.pool}"`);
-        const id = await insertRow(tx, storageVolumes, {
-          storagePoolId: pool.id,
-          nodeId: member,
-          projectId: await projectId(tx, volume.project),
-          name: volume.name,
-          type: volume.type,
-          contentType: volume.content,
-          description: volume.description,
-          creationDate: volume.createdAt ?? new Date(),
-          state: 'pending',
-        });
-        await replaceConfig(tx, storageVolumesConfig, id, volume.config);
-        const [inserted] = await listIn(tx, key);
-        if (!inserted) throw new Error(`The row of volume "${volume.name}" is missing after its insertion`);
-        return inserted;
-      }),
+    insert: (volume) => database.transaction((tx) => insertVolume(tx, volume, 'pending')),
 
     markReady: (id) =>
       database.transaction(async (tx) => {
@@ -246,23 +274,7 @@ export const createVolumeStore = (database: Database): VolumeStore => {
     snapshots: (volumeId) => database.read((tx) => snapshotsIn(tx, volumeId)),
 
     insertSnapshot: (volumeId, snapshot) =>
-      database.transaction(async (tx) => {
-        if ((await snapshotsIn(tx, volumeId)).some((one) => one.name === snapshot.name)) {
-          throw conflict(`Snapshot "${snapshot.name}" already exists`);
-        }
-        const id = await insertRow(tx, storageVolumesSnapshots, {
-          storageVolumeId: volumeId,
-          name: snapshot.name,
-          description: snapshot.description,
-          creationDate: snapshot.createdAt ?? new Date(),
-          expiryDate: snapshot.expiresAt ?? null,
-          state: 'pending',
-        });
-        await replaceConfig(tx, storageVolumesSnapshotsConfig, id, snapshot.config);
-        const inserted = (await snapshotsIn(tx, volumeId)).find((one) => one.id === id);
-        if (!inserted) throw new Error(`The row of snapshot "${snapshot.name}" is missing after its insertion`);
-        return inserted;
-      }),
+      database.transaction((tx) => insertVolumeSnapshot(tx, volumeId, snapshot, 'pending')),
 
     markSnapshotReady: (id) =>
       database.transaction(async (tx) => {

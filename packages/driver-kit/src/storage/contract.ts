@@ -93,6 +93,8 @@ export interface PoolSpec {
   readonly path: string;
   /** The directory for loop files: `<LXD_DIR>/disks`. The driver makes it when it needs it. */
   readonly disks: string;
+  /** It is opened to be looked at only (recovery): nothing is made, cleared or changed in it. Never for `create`. */
+  readonly inspect?: boolean;
 }
 
 export interface PoolResources {

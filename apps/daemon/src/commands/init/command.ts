@@ -3,10 +3,10 @@ import { badRequest } from '@lxd-ts/driver-kit';
 import { defineCommand } from 'citty';
 import { stringify } from 'yaml';
 import { directoriesOf } from '../../core/directories.ts';
+import { askOnTerminal } from '../questions.ts';
 import { dumpConfiguration } from './dump.ts';
 import { askedPlan, autoPlan, minimalPlan, situationOf } from './plan.ts';
 import { applyPreseed, readPreseed } from './preseed.ts';
-import { askOnTerminal } from './questions.ts';
 
 const readInput = async (): Promise<string> => {
   const chunks: Buffer[] = [];

@@ -1,7 +1,7 @@
 import type { Client } from '@lxd-ts/client';
+import type { Questions } from '../questions.ts';
 import type { Preseed } from './preseed.ts';
 import { readPreseed } from './preseed.ts';
-import type { Questions } from './questions.ts';
 
 /** What `lxd init` needs to know of the server before it asks. */
 export interface Situation {
