@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DeviceContext } from '@lxd-ts/driver-kit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -83,6 +83,30 @@ test('[03.297] a volume is shown to the instance, whose owner can write to it', 
   await daemon.restart();
   await c.put({});
   await daemon.run('DELETE', '/1.0/storage-pools/default/volumes/custom/v1');
+});
+
+test('[03.297] a volume, and what lies in a directory of root alone, are there from the start', async () => {
+  const hidden = join(daemon.scratch, 'hidden');
+  mkdirSync(join(hidden, 'share/below'), { recursive: true });
+  writeFileSync(join(hidden, 'file'), 'text');
+  chmodSync(hidden, 0o700);
+  await daemon.run('POST', '/1.0/storage-pools/default/volumes/custom', { name: 'v2' });
+  const cold = await createContainer(daemon, 'cold', {
+    devices: {
+      v2: disk({ source: 'v2', pool: 'default', path: '/mnt/v2' }),
+      share: disk({ source: join(hidden, 'share'), path: '/mnt/share' }),
+      file: disk({ source: join(hidden, 'file'), path: '/mnt/file' }),
+    },
+  });
+  for (const time of ['first', 'second']) {
+    await cold.start();
+    expect(statSync(await cold.path('/mnt/v2')).uid, time).toBe(statSync(await cold.path('/')).uid);
+    expect(existsSync(await cold.path('/mnt/share/below')), time).toBe(true);
+    expect(readFileSync(await cold.path('/mnt/file'), 'utf8'), time).toBe('text');
+    await cold.stop();
+  }
+  await daemon.run('DELETE', '/1.0/instances/cold');
+  await daemon.run('DELETE', '/1.0/storage-pools/default/volumes/custom/v2');
 });
 
 test.each([1234, undefined])('a volume mounted before a daemon restart is given back (init %s)', async (pid) => {

@@ -134,7 +134,7 @@ export const createScan = (parts: ScanParts) => {
   /** Refuses a pool that cannot be recorded under that name. @returns the pool's record if it has one */
   const check = (asked: RequestedPool, all: readonly RequestedPool[], recorded: readonly Pool[]): Pool | undefined => {
     checkName('pool', asked.name);
-    if (all.filter(({ name }) => name === asked.name).length > 1)
+    if (all.filter(({ name, driver }) => name === asked.name && driver !== '').length > 1)
       throw badRequest(`Storage pool "${asked.name}" is named twice`);
     const pool = recorded.find(({ name }) => name === asked.name);
     if (asked.driver === '') {
@@ -223,7 +223,10 @@ export const createScan = (parts: ScanParts) => {
   return async (requested: readonly RequestedPool[]): Promise<Findings> => {
     const known = await readKnown(parts);
     const recorded = await stores.pools.list();
-    const checked = requested.map((asked) => ({ asked, record: check(asked, requested, recorded) }));
+    const checked = requested
+      .map((asked) => ({ asked, record: check(asked, requested, recorded) }))
+      // A pool that is known and described besides is one.
+      .filter(({ record }, at, all) => !record || all.findIndex((one) => one.record === record) === at);
     const lost: Lost[] = [];
     const problems: string[] = [];
     const missing = new Set<string>();
