@@ -449,6 +449,10 @@ test('a daemon that is killed in the midst leaves each volume recorded or lost, 
     counts.push(await recorded());
   }
   expect(counts).toEqual([...counts].sort((a, b) => a - b));
+  expect(
+    counts.some((count) => count > 0 && count <= names.length),
+    `killed in the midst: ${counts}`,
+  ).toBe(true);
   await recover(
     lxd,
     ours,
