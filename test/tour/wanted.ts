@@ -49,13 +49,13 @@ export const wantedSteps: readonly {
     step: 'list',
     part: 'standard error',
     found: /^$/,
-    reason: 'the hint at the first use names images of a server that is not there; npm start says what to type',
+    reason: 'the hint at the first use is for people: it comes on a terminal only',
   },
   {
     step: 'warning list --format=csv',
     part: 'standard error',
     found: /^$/,
-    reason: 'the hint at the first use names images of a server that is not there; npm start says what to type',
+    reason: 'the hint at the first use is for people: it comes on a terminal only',
   },
   {
     step: 'copy self:r1 r2',

@@ -17,7 +17,11 @@ const words = (error: unknown): string => {
 export const run = async (argv: readonly string[]): Promise<void> => {
   try {
     const config = await loadConfig(process.env);
-    await dispatch(root, expandAlias(config.aliases, argv), version, async (flags) => openCli(config, flags));
+    await dispatch(root, expandAlias(config.aliases, argv), version, async (flags) => {
+      const cli = openCli(config, flags);
+      if (!config.existed) await (await import('./first-use.ts')).welcome(cli);
+      return cli;
+    });
   } catch (error) {
     if (error instanceof ExitStatus) {
       process.exitCode = error.status;

@@ -33,6 +33,17 @@ export const serverInfo = async (client: Client): Promise<TrustingServer> => {
 /** A server as it tells those it trusts. */
 export type TrustingServer = Server & { environment: NonNullable<Server['environment']> };
 
+/**
+ * The server as one cluster member answers for it; as it is when no member is named.
+ *
+ * @throws UserError if there is no cluster
+ */
+export const onMember = async (client: Client, member: string): Promise<Client> => {
+  if (member === '') return client;
+  if (!(await isClustered(client))) throw new UserError('To use --target, the destination remote must be a cluster');
+  return client.onMember(member);
+};
+
 /** Whether a server is in a cluster; not asked when the answer does not matter. */
 export const isClustered = async (client: Client, matters = true): Promise<boolean> =>
   matters && (await serverInfo(client)).environment.server_clustered;

@@ -75,6 +75,14 @@ describe('[01.117 01.118 04.15 04.18 04.20] remotes', () => {
     expect(config.defaultRemote).toBe('bar');
   });
 
+  it('[09.DBG-02] what LXC_REMOTE says never gets into the file', async () => {
+    writeFileSync(join(directory, 'config.yml'), file);
+    const config = await loadConfig({ ...env(), LXC_REMOTE: 'bar' });
+    config.aliases.set('bar', 'list');
+    saveConfig(config);
+    expect(readFileSync(join(directory, 'config.yml'), 'utf8')).toMatch(/^default-remote: images$/m);
+  });
+
   it('are told from names by the first colon', async () => {
     const config = await loadConfig(env());
     expect(splitRemote(config, 'c1')).toEqual({ remote: 'local', name: 'c1' });

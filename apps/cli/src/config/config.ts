@@ -20,7 +20,10 @@ export interface Remote {
 export interface ClientConfig {
   /** The directory of `config.yml`, the client's key pair and `servercerts/`. */
   directory: string;
+  /** The remote that names without one belong to: what `LXC_REMOTE` says, else the stored one. */
   defaultRemote: string;
+  /** The default remote as the user chose it for good; what the environment says never gets into the file. */
+  storedDefault: string;
   remotes: Map<string, Remote>;
   aliases: Map<string, string>;
   /** Names of remotes that come from the system-wide file. */
@@ -134,9 +137,11 @@ export const loadConfig = async (env: NodeJS.ProcessEnv): Promise<ClientConfig> 
     remotes.set(name, { ...make(), project });
     global.delete(name);
   }
+  const storedDefault = file?.['default-remote'] || globalFile?.['default-remote'] || 'local';
   return {
     directory,
-    defaultRemote: env.LXC_REMOTE || file?.['default-remote'] || globalFile?.['default-remote'] || 'local',
+    defaultRemote: env.LXC_REMOTE || storedDefault,
+    storedDefault,
     remotes,
     aliases: new Map(Object.entries({ ...globalFile?.aliases, ...file?.aliases })),
     global,
@@ -153,7 +158,7 @@ export const saveConfig = (config: ClientConfig): void => {
   const path = join(config.directory, 'config.yml');
   const text = printYaml(
     {
-      'default-remote': config.defaultRemote,
+      'default-remote': config.storedDefault,
       remotes: Object.fromEntries(kept),
       aliases: Object.fromEntries(config.aliases),
     },

@@ -20,7 +20,8 @@ export const batch = async (
   );
   if (problems.length === 0) return;
   for (const { name, reason } of problems) {
-    err(`${name}: error: ${reason instanceof Error ? reason.message : reason}\n`);
+    const [first = '', ...more] = String(reason instanceof Error ? reason.message : reason).split('\n');
+    err([`${name}: error: ${first}`, ...more.map((line) => `${name}: ${line}`), ''].join('\n'));
   }
   err('\n');
   throw new UserError(failed);

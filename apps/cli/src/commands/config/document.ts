@@ -1,3 +1,4 @@
+import type { InstanceSnapshot } from '@lxd-ts/api';
 import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { bool, targetFlag } from '../../command/flags.ts';
@@ -41,6 +42,13 @@ const serverTemplate = `### This is a YAML representation of the configuration.
 ### config:
 ###   core.https_address: '[::]:8443'`;
 
+/** With what comes from profiles in place of the own settings alone. */
+const expanded = <T extends { expanded_config: unknown; expanded_devices: unknown }>(value: T) => ({
+  ...value,
+  config: value.expanded_config,
+  devices: value.expanded_devices,
+});
+
 export const configShow = command({
   use: '[<remote>:][<instance>[/<snapshot>]]',
   short: 'Show instance or server configurations',
@@ -54,13 +62,17 @@ export const configShow = command({
       return;
     }
     if (target.kind === 'snapshot') {
-      const { value } = await target.client.get(['instances', target.name, 'snapshots', target.snapshot]);
-      out(printYaml(value, instanceSnapshot));
+      const { value } = await target.client.get<InstanceSnapshot>([
+        'instances',
+        target.name,
+        'snapshots',
+        target.snapshot,
+      ]);
+      out(printYaml(flags.expanded ? expanded(value) : value, instanceSnapshot));
       return;
     }
     const { value } = await readInstance(target.client, target.name);
-    const shown = flags.expanded ? { ...value, config: value.expanded_config, devices: value.expanded_devices } : value;
-    out(printYaml(shown, instancePut));
+    out(printYaml(flags.expanded ? expanded(value) : value, instancePut));
   },
 });
 

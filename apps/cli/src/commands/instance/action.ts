@@ -42,17 +42,26 @@ export const changeState = async (cli: Cli, text: string, change: StateChange): 
   }
 };
 
-/** All instances of the remotes named (`a: b:`), or of the default one. */
-const everyInstance = async (cli: Cli, remotes: readonly string[]): Promise<string[]> => {
-  const found = await Promise.all(
-    (remotes.length === 0 ? [''] : remotes).map(async (text) => {
-      const { client, remote, name } = await cli.locate(text);
-      if (name !== '') throw new UserError('Both --all and instance name given');
-      const { value } = await client.get<Instance[]>(['instances'], { recursion: 1 });
-      return value.map((instance) => `${remote}:${instance.name}`);
-    }),
-  );
-  return found.flat();
+/** The remotes that `--all` is about: those named (`a: b:`), or the default one. */
+const everywhere = (cli: Cli, words: readonly string[]): string[] =>
+  (words.length === 0 ? [''] : words).map((text) => {
+    const { remote, name } = cli.resource(text);
+    if (name !== '') throw new UserError('Both --all and instance name given');
+    return remote;
+  });
+
+/** Changes all instances of a remote that are not in the wanted state yet, in one request (spec 09 EP-03). */
+const changeAll = async (
+  cli: Cli,
+  remote: string,
+  { action, timeout, force, stateful }: StateChange,
+): Promise<void> => {
+  const state = { action, timeout, force, stateful };
+  try {
+    await operate(cli, await cli.server(remote), 'PUT', ['instances'], { state });
+  } catch (error) {
+    throw new UserError(`${remote}: ${error instanceof Error ? error.message : error}`);
+  }
 };
 
 const consoleFlag = string('Immediately attach to the console', { bare: 'console' });
@@ -79,12 +88,15 @@ const actionCommand = <F extends Flags>(
       const { args, usage } = input;
       const { all, console: attach = '' } = input.flags;
       if (args.length === 0 && all !== true) return usage();
-      if (attach !== '' && all === true) throw new UserError("--console can't be used with --all");
-      if (attach !== '' && args.length !== 1) throw new UserError('--console only works with a single instance');
-      const names = all === true ? await everyInstance(cli, args) : args;
       const wanted = change(input.flags);
-      await batch(names, words.failed, (name) => changeState(cli, name, wanted));
-      const [name] = names;
+      if (all === true) {
+        const remotes = everywhere(cli, args);
+        if (attach !== '') throw new UserError("--console can't be used with --all");
+        return batch(remotes, words.failed, (remote) => changeAll(cli, remote, wanted));
+      }
+      if (attach !== '' && args.length !== 1) throw new UserError('--console only works with a single instance');
+      await batch(args, words.failed, (name) => changeState(cli, name, wanted));
+      const [name] = args;
       if (attach !== '' && name !== undefined) {
         const { attachTo } = await import('./console.ts');
         await attachTo(cli, name, String(attach));

@@ -8,6 +8,7 @@ import { progressLine } from '../../output/progress.ts';
 import type { Config, Devices } from '../../shapes/types.ts';
 import { operate } from '../common/operate.ts';
 import { readInstance, writeInstance } from '../config/target.ts';
+import { onMember } from '../server.ts';
 import { configOptions, deviceOptions } from './create.ts';
 
 export const transferModes = `Transfer modes (--mode):
@@ -58,6 +59,9 @@ const readSource = async (client: Client, name: string): Promise<Source> => {
   return { ...value, type, description: value.description ?? '' };
 };
 
+/** Whether an instance runs is its own business, also where its files are refreshed from another one. */
+const withoutPower = ({ 'volatile.last_state.power': _power, ...config }: Config): Config => config;
+
 const withoutVolatile = (config: Config): Config =>
   Object.fromEntries(
     Object.entries(config).filter(([key]) => !key.startsWith('volatile.') || key === 'volatile.base_image'),
@@ -87,16 +91,17 @@ export const copyInstance = async (cli: Cli, from: string, to: string, options: 
   const name = destination.name || instance;
   let client = destination.client;
   if (options.targetProject !== '') client = client.inProject(options.targetProject);
-  if (options.target !== '') client = client.onMember(options.target);
+  client = await onMember(client, options.target);
+  const sameProject = (client.project || 'default') === (source.client.project || 'default');
 
-  const live =
-    !stateless && snapshot === undefined && found.status_code === 103 && (found.stateful || options.keepVolatile);
+  const running = found.status_code !== 0 && found.status_code !== 102;
+  const live = !stateless && !refresh && snapshot === undefined && running;
   const body = {
     name,
     architecture: found.architecture,
     config: configOptions(
       options.config,
-      options.keepVolatile || refresh ? found.config : withoutVolatile(found.config),
+      options.keepVolatile ? found.config : refresh ? withoutPower(found.config) : withoutVolatile(found.config),
     ),
     description: found.description,
     devices: devicesOf(found, options),
@@ -115,7 +120,7 @@ export const copyInstance = async (cli: Cli, from: string, to: string, options: 
   };
 
   if (source.remote === destination.remote) {
-    const project = client.project === source.client.project ? {} : { project: source.client.project || 'default' };
+    const project = sameProject ? {} : { project: source.client.project || 'default' };
     const copied = { ...common, type: 'copy', source: source.name, ...project };
     await operate(
       cli,

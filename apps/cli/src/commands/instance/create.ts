@@ -117,7 +117,11 @@ const devicesFor = async (
     ? await profileDevices(client, profiles ?? ['default'])
     : {};
   for (const [name, override] of Object.entries(overrides)) {
-    devices[name] = { ...(devices[name] ?? inherited[name]), ...override };
+    const found = devices[name] ?? inherited[name];
+    if (found === undefined) {
+      throw new UserError(`Cannot override config for device "${name}": Device not found in profile devices`);
+    }
+    devices[name] = { ...found, ...override };
   }
   return devices;
 };
@@ -196,9 +200,10 @@ export const init: Leaf = command({
 
 lxc init ubuntu:22.04 u1 < config.yaml
     Create the instance with configuration from config.yaml`,
-  args: [1, 2],
+  args: [0, 2],
   flags: createFlags,
-  run: async (cli, { args, flags }) => {
+  run: async (cli, { args, flags, usage }) => {
+    if (args.length === 0) return usage();
     await create(cli, args, flags);
   },
 });

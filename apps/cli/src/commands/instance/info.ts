@@ -135,7 +135,7 @@ lxc info [<remote>:] [--resources]
       }
       return showInstance(client, name, flags['show-log']);
     }
-    const server = flags.target === '' ? client : client.onMember(flags.target);
+    const server = await (await import('../server.ts')).onMember(client, flags.target);
     if (flags.resources) return (await import('../resources.ts')).showResources(server);
     await (await import('../server-info.ts')).showServer(server);
   },

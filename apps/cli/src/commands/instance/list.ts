@@ -49,7 +49,7 @@ export const list = command({
 
     const wanted = flags.fast ? fastColumns : flags.columns;
     const forPrograms = flags.format === 'json' || flags.format === 'yaml';
-    const full = forPrograms || needsState(filters) || parseColumns(wanted, true).some((column) => column.full);
+    const full = needsState(filters) || parseColumns(wanted, true).some((column) => column.full);
     const [clustered, instances] = await Promise.all([
       isClustered(client, !forPrograms && wanted.includes('L')),
       fetchInstances(client, filters, { full, allProjects }),

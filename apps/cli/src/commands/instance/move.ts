@@ -1,10 +1,13 @@
-import type { Instance } from '@lxd-ts/api';
+import { type Client, OperationError } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
 import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { bool, list, string, targetFlag } from '../../command/flags.ts';
 import { operate } from '../common/operate.ts';
+import { readInstance, writeInstance } from '../config/target.ts';
+import { isClustered } from '../server.ts';
 import { copyInstance, transferMode, transferModes } from './copy.ts';
+import { configOptions, deviceOptions } from './create.ts';
 
 /** Gives an instance or a snapshot another name on the same server. */
 export const renameInstance = async (cli: Cli, from: string, to: string): Promise<void> => {
@@ -33,6 +36,34 @@ export const rename = command({
     await renameInstance(cli, from, target.name);
   },
 });
+
+/** Moves an instance to another pool, project or member of the same server, which does it all by itself. */
+const within = async (cli: Cli, client: Client, name: string, body: object): Promise<void> => {
+  try {
+    await operate(cli, client, 'POST', ['instances', name], body, { label: 'Transferring instance: %s' });
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const part = error instanceof OperationError ? 'operation' : 'API';
+    throw new UserError(`Migration ${part} failure: ${error.message}`);
+  }
+};
+
+/** Gives a moved instance the settings that were asked for; a move within a server brings all along as it was. */
+const adjust = async (
+  cli: Cli,
+  client: Client,
+  name: string,
+  wish: { config: string[]; device: string[]; profile: string[]; 'no-profiles': boolean },
+): Promise<void> => {
+  const { value, etag } = await readInstance(client, name);
+  const devices = { ...value.devices };
+  for (const [device, override] of Object.entries(deviceOptions(wish.device))) {
+    devices[device] = { ...(devices[device] ?? value.expanded_devices[device]), ...override };
+  }
+  const profiles = wish['no-profiles'] ? [] : wish.profile.length > 0 ? wish.profile : value.profiles;
+  const changed = { ...value, config: configOptions(wish.config, value.config), devices, profiles };
+  await writeInstance(cli, client, name, changed, etag);
+};
 
 export const move = command({
   use: '[<remote>:]<instance>[/<snapshot>] [<remote>:][<instance>[/<snapshot>]]',
@@ -69,28 +100,29 @@ lxc move <instance>/<old snapshot name> <instance>/<new snapshot name>
     const changes =
       flags.config.length > 0 || flags.device.length > 0 || flags.profile.length > 0 || flags['no-profiles'];
 
-    if (source.remote === destination.remote && !changes) {
-      if (target === '' && storage === '' && project === '') return renameInstance(cli, from, destination.name);
+    if (source.remote === destination.remote) {
+      if (target === '' && storage === '' && project === '') {
+        if (changes) throw new UserError("Can't override configuration or profiles in local rename");
+        return renameInstance(cli, from, destination.name);
+      }
       if (source.name.includes('/')) throw new UserError('Only instances can be moved, not snapshots');
+      if (target !== '' && !(await isClustered(source.client))) {
+        throw new UserError('The source LXD server is not clustered');
+      }
+      const body = {
+        name: destination.name || source.name,
+        migration: true,
+        live: !flags.stateless,
+        instance_only: flags['instance-only'],
+        container_only: flags['instance-only'],
+        allow_inconsistent: flags['allow-inconsistent'],
+        pool: storage,
+        project,
+      };
       const client = target === '' ? source.client : source.client.onMember(target);
-      const { value } = await source.client.get<Instance>(['instances', source.name]);
-      await operate(
-        cli,
-        client,
-        'POST',
-        ['instances', source.name],
-        {
-          name: destination.name || source.name,
-          migration: true,
-          live: !flags.stateless && value.status_code === 103,
-          instance_only: flags['instance-only'],
-          container_only: flags['instance-only'],
-          allow_inconsistent: flags['allow-inconsistent'],
-          pool: storage,
-          project,
-        },
-        { label: 'Transferring instance: %s' },
-      );
+      await within(cli, client, source.name, body);
+      if (changes)
+        await adjust(cli, project === '' ? source.client : source.client.inProject(project), body.name, flags);
       return;
     }
 

@@ -93,7 +93,8 @@ export const remoteRemove = command({
   args: [1, 1],
   run: async ({ config }, { args: [name = ''] }) => {
     own(config, name);
-    if (config.defaultRemote === name) throw new UserError("Can't remove the default remote");
+    if ([config.defaultRemote, config.storedDefault].includes(name))
+      throw new UserError("Can't remove the default remote");
     config.remotes.delete(name);
     rmSync(certificatePath(config.directory, name), { force: true });
     saveConfig(config);
@@ -112,7 +113,7 @@ export const remoteRename = command({
     if (existsSync(certificate)) renameSync(certificate, certificatePath(config.directory, renamed));
     config.remotes.delete(name);
     config.remotes.set(renamed, remote);
-    if (config.defaultRemote === name) config.defaultRemote = renamed;
+    if (config.storedDefault === name) config.storedDefault = renamed;
     saveConfig(config);
   },
 });
@@ -133,7 +134,7 @@ export const remoteSwitch = command({
   args: [1, 1],
   run: async ({ config }, { args: [name = ''] }) => {
     known(config, name);
-    config.defaultRemote = name;
+    config.storedDefault = name;
     saveConfig(config);
   },
 });
