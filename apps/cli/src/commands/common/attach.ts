@@ -1,11 +1,17 @@
 import type { Client } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
 import { UserError } from '../../command/errors.ts';
+import { instancePut } from '../../shapes/instance.ts';
 import type { Config, Devices } from '../../shapes/types.ts';
+import { profilePut } from '../profile/kind.ts';
+import { pick } from './object.ts';
 import { operate } from './operate.ts';
 
 /** What a device is attached to. */
 export type Owner = 'instances' | 'profiles';
+
+/** What of an owner is sent back: the fields that can be changed. */
+const changeable = { instances: instancePut, profiles: profilePut };
 
 interface Found {
   devices: Devices;
@@ -24,7 +30,7 @@ export const attachDevice = async (
   const { value, etag } = await client.get<Found>(segments);
   if (value.devices[device]) throw new UserError(`Device already exists: ${device}`);
   const devices = { ...value.devices, [device]: properties };
-  await operate(cli, client, 'PUT', segments, { ...value, devices }, { etag });
+  await operate(cli, client, 'PUT', segments, { ...pick(value, changeable[owner]), devices }, { etag });
 };
 
 /** How a family of commands finds the devices that belong to something, and what it calls that. */
@@ -56,5 +62,5 @@ export const detachDevice = async (
   if (found === undefined) throw new UserError("The specified device doesn't exist");
   if (!matches(found)) throw new UserError(`The specified device doesn't match the ${what}`);
   const { [chosen]: _gone, ...devices } = value.devices;
-  await operate(cli, client, 'PUT', segments, { ...value, devices }, { etag });
+  await operate(cli, client, 'PUT', segments, { ...pick(value, changeable[owner]), devices }, { etag });
 };

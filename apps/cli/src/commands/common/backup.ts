@@ -1,5 +1,5 @@
 import { closeSync, existsSync, openSync, readSync, renameSync } from 'node:fs';
-import type { Client } from '@lxd-ts/client';
+import { ApiError, type Client } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
 import { UserError } from '../../command/errors.ts';
 import { progressLine } from '../../output/progress.ts';
@@ -16,6 +16,8 @@ export interface Export {
   /** The file to write; the empty text picks a name, `-` is the standard output. */
   target: string;
   label: string;
+  /** What is made, for the error if the server will not: `instance backup`. */
+  what: string;
 }
 
 const magic: [extension: string, bytes: number[]][] = [
@@ -43,7 +45,7 @@ const day = 86_400_000;
 
 /** Makes a backup on the server, writes it to a file, and removes it from the server again. */
 export const exportBackup = async (cli: Cli, client: Client, wanted: Export): Promise<void> => {
-  const { segments, request, target, label } = wanted;
+  const { segments, request, target, label, what } = wanted;
   const expires = new Date(Date.now() + day).toISOString();
   const operation = await operate(
     cli,
@@ -52,7 +54,9 @@ export const exportBackup = async (cli: Cli, client: Client, wanted: Export): Pr
     segments,
     { name: '', expires_at: expires, ...request },
     { label },
-  );
+  ).catch((error) => {
+    throw error instanceof ApiError ? new UserError(`Failed to create ${what}: ${error.message}`) : error;
+  });
   const [url = ''] = operation?.resources?.backups ?? [];
   const backup = decodeURIComponent((url.split('?')[0] ?? '').split('/').pop() ?? '');
   if (backup === '') throw new UserError('The server did not say how it named the backup');

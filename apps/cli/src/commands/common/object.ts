@@ -36,6 +36,8 @@ export interface ObjectKind<F extends Flags> {
 export interface OpenObject {
   read(): Promise<Reply<Configurable>>;
   write(value: object, etag: string): Promise<void>;
+  /** Throws UserError if this one cannot be changed at all. */
+  check?(): void;
   /** Changes single keys; if left out, the object is read, changed and written. */
   set?(changes: Config): Promise<void>;
 }
@@ -80,6 +82,7 @@ export const getCommand = <F extends Flags>(kind: ObjectKind<F>, words: Words): 
   });
 
 const change = async (object: OpenObject, kind: { putShape: Struct }, changes: Config): Promise<void> => {
+  object.check?.();
   if (object.set) return object.set(changes);
   const { value, etag } = await object.read();
   await object.write({ ...pick(value, kind.putShape), config: { ...value.config, ...changes } }, etag);

@@ -1,6 +1,8 @@
 import { command, type Leaf } from '../../command/command.ts';
+import { UserError } from '../../command/errors.ts';
 import { attachDevice, detachDevice, type Owner } from '../common/attach.ts';
 import { required } from '../common/object.ts';
+import { splitVolume } from './place.ts';
 
 /** After the instance come a device name, a path, or both; a path begins with a slash. */
 const deviceAndPath = (volume: string, words: readonly string[]): { device: string; path: string | undefined } => {
@@ -17,11 +19,16 @@ const attachCommand = (owner: Owner, use: string, short: string): Leaf =>
     args: [3, 5],
     run: async (cli, { args: [text = '', volume = '', name = '', ...words] }) => {
       const { client, name: pool } = await cli.locate(text);
-      const { device, path } = deviceAndPath(volume, words);
+      const source = splitVolume(volume);
+      if (source.type !== 'custom') throw new UserError('Only "custom" volumes can be attached to instances');
+      if (source.snapshot !== undefined) {
+        throw new UserError('A snapshot cannot be attached, copy it to a volume of its own: lxc storage volume copy');
+      }
+      const { device, path } = deviceAndPath(source.name, words);
       await attachDevice(cli, client, owner, name, device, {
         ...(path === undefined ? {} : { path }),
         pool: required(pool, 'pool name'),
-        source: volume,
+        source: source.name,
         type: 'disk',
       });
     },
@@ -37,7 +44,7 @@ const detachCommand = (owner: Owner, use: string, short: string): Leaf =>
       required(pool, 'pool name');
       await detachDevice(cli, client, owner, name, device, {
         what: 'storage volume',
-        matches: (found) => found.type === 'disk' && found.pool === pool && found.source === volume,
+        matches: (found) => found.type === 'disk' && found.pool === pool && found.source === splitVolume(volume).name,
       });
     },
   });

@@ -21,6 +21,7 @@ const read = async (cli: Cli, text: string, end: 'source' | 'target'): Promise<R
   const { client, remote, name } = await cli.locate(text);
   const [pool = '', volume, snapshot] = name.split('/', 3);
   if (volume === undefined) throw new UserError(`No storage pool for ${end} volume specified`);
+  if (end === 'target' && snapshot !== undefined) throw new UserError('Storage volume names may not contain slashes');
   return { client, remote, pool, volume, snapshot };
 };
 
@@ -35,6 +36,14 @@ interface Wish {
   refresh: boolean;
 }
 
+/** What a copy takes over from a volume or snapshot. */
+interface Volume {
+  config: object;
+  description: string;
+  content_type: string;
+  location: string;
+}
+
 const collection = (pool: string): string[] => ['storage-pools', pool, 'volumes', 'custom'];
 
 const copy = async (cli: Cli, source: Ref, target: Ref, wish: Wish, label: string): Promise<void> => {
@@ -42,20 +51,26 @@ const copy = async (cli: Cli, source: Ref, target: Ref, wish: Wish, label: strin
   const from = wish.member === '' ? source.client : source.client.onMember(wish.member);
   let to = target.client;
   if (wish.project !== '') to = to.inProject(wish.project);
-  if (wish.destination !== '') to = to.onMember(wish.destination);
   const segments = [...collection(pool), volume];
-  const { value } = await from.get<{ config: object; description: string; content_type: string }>(segments);
+  const { value } = await from.get<Volume>(segments);
+  // On the same server a copy stays on the member of its source unless told otherwise.
+  const home = source.remote === target.remote && value.location !== 'none' ? value.location : '';
+  const member = wish.destination || home;
+  if (member !== '') to = to.onMember(member);
+  const settings =
+    snapshot === undefined ? value : (await from.get<Volume>([...segments, 'snapshots', snapshot])).value;
   const body = {
     name: target.volume,
     type: 'custom',
-    config: value.config,
-    description: value.description,
+    config: settings.config,
+    description: settings.description,
     content_type: value.content_type,
   };
   const name = snapshot === undefined ? volume : `${volume}/${snapshot}`;
   const common = { name, pool, volume_only: wish.volumeOnly, refresh: wish.refresh };
   if (source.remote === target.remote) {
-    const project = from.project === to.project ? {} : { project: from.project || 'default' };
+    const sameProject = (from.project || 'default') === (to.project || 'default');
+    const project = sameProject ? {} : { project: from.project || 'default' };
     const location = wish.member === '' ? {} : { location: wish.member };
     const copied = { ...common, type: 'copy', ...project, ...location };
     await operate(cli, to, 'POST', collection(target.pool), { ...body, source: copied }, { label });

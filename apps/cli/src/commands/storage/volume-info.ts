@@ -21,8 +21,8 @@ export const volumeInfo = command({
     const { client, volume, type, snapshot } = await volumePlace(cli, args, flags.target);
     if (snapshot !== undefined) throw new UserError('Only the volume itself has a state, not its snapshots');
     if (type === 'image') throw new UserError('Only instance or custom volumes are supported');
-    const [{ value: found }, { value: state }, { value: snapshots }] = await Promise.all([
-      client.get<Volume>(volume),
+    const { value: found } = await client.get<Volume>(volume);
+    const [{ value: state }, { value: snapshots }] = await Promise.all([
       client.get<State>([...volume, 'state']),
       client.get<Snapshot[] | null>([...volume, 'snapshots'], { recursion: 1 }),
     ]);

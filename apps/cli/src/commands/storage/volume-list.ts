@@ -102,6 +102,12 @@ const withUsage = async (client: Client, pool: string, volume: Volume): Promise<
   return value.usage ? { ...volume, used: value.usage.used } : volume;
 };
 
+/** A volume's snapshots stand below it, though their type is another word. */
+const compareVolumes = (a: readonly string[], b: readonly string[]): number => {
+  const folded = (row: readonly string[]): string[] => row.map((cell) => cell.replace(/ \(snapshot\)$/, ''));
+  return compareRows(folded(a), folded(b));
+};
+
 export const volumeList = command({
   use: '[<remote>:]<pool> [<filter>...]',
   short: 'List storage volumes',
@@ -126,7 +132,6 @@ Column shorthand chars:
   },
   run: async (cli, { args: [text = '', ...filters], flags }) => {
     const allProjects = flags['all-projects'];
-    if (allProjects && cli.global.project) throw new UserError("Can't specify --project with --all-projects");
     const { client, name } = await cli.locate(text);
     const pool = required(name, 'pool name');
     const scope = allProjects ? client.inProject('') : client;
@@ -140,7 +145,7 @@ Column shorthand chars:
     const volumes = usage ? await Promise.all(wanted.map((volume) => withUsage(client, pool, volume))) : wanted;
     printListing(flags.format, {
       header: shown.map((column) => column.name),
-      rows: volumes.map((volume) => shown.map((column) => column.show(volume))).sort(compareRows),
+      rows: volumes.map((volume) => shown.map((column) => column.show(volume))).sort(compareVolumes),
       data: volumes,
       shape: { list: volumeShape },
     });

@@ -3,11 +3,9 @@ import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { bool, string } from '../../command/flags.ts';
 import { out } from '../../output/streams.ts';
-import { pick } from '../common/object.ts';
 import { operate } from '../common/operate.ts';
 import { properties } from '../common/values.ts';
 import { memberFlags, volumePlace } from './place.ts';
-import { volumePut } from './shape.ts';
 
 export const volumeCreate = command({
   use: '[<remote>:]<pool> <volume> [key=value...]',
@@ -73,6 +71,7 @@ export const volumeSnapshot = command({
   },
   run: async (cli, { args: [text = '', volume = '', name = ''], flags }) => {
     const place = await volumePlace(cli, [text, volume], flags.target);
+    if (place.type !== 'custom') throw new UserError('Only "custom" volumes can be snapshotted');
     const snapshots = [...place.volume, 'snapshots'];
     if (flags.reuse && name !== '') {
       try {
@@ -94,7 +93,7 @@ export const volumeRestore = command({
   flags: memberFlags,
   run: async (cli, { args: [text = '', volume = '', snapshot = ''], flags }) => {
     const { client, segments } = await volumePlace(cli, [text, volume], flags.target);
-    const { value, etag } = await client.get<object>(segments);
-    await client.send('PUT', segments, { ...pick(value, volumePut), restore: snapshot }, { etag });
+    const { etag } = await client.get(segments);
+    await client.send('PUT', segments, { restore: snapshot }, { etag });
   },
 });

@@ -26,9 +26,11 @@ const kind: ObjectKind<typeof memberFlags> = {
     const { client, segments, snapshot } = await volumePlace(cli, words, target);
     return {
       read: () => client.get<Configurable>(segments),
-      write: async (value, etag) => {
+      check: () => {
         if (snapshot !== undefined)
           throw new UserError("Snapshots are read-only and can't have their configuration changed");
+      },
+      write: async (value, etag) => {
         await client.send('PUT', segments, pick(value, volumePut), { etag });
       },
     };
