@@ -1,68 +1,16 @@
-import { type EventType, type LxdEvent, openEvents } from '@lxd-ts/client';
+import { isatty } from 'node:tty';
+import { type EventType, openEvents } from '@lxd-ts/client';
 import { command } from '../command/command.ts';
 import { UserError } from '../command/errors.ts';
 import { bool, list, string } from '../command/flags.ts';
 import { out } from '../output/streams.ts';
 import { printYaml } from '../yaml/print.ts';
-import { isRecord, type Struct } from '../yaml/shape.ts';
+import type { Struct } from '../yaml/shape.ts';
+import { levelOf, prettyLine } from './monitor-pretty.ts';
 
 const eventShape: Struct = {
   fields: { location: 'string', metadata: 'any', project: 'string', timestamp: 'string', type: 'string' },
   omitEmpty: ['location', 'project'],
-};
-
-/** From the gravest to the least; a level shows itself and all graver ones. */
-const levels = ['panic', 'fatal', 'error', 'warning', 'info', 'debug', 'trace'];
-const levelOf = (name: string): number => levels.indexOf(name === 'warn' ? 'warning' : name);
-
-const labels: Record<string, string> = {
-  error: 'ERROR ',
-  warning: 'WARNING',
-  info: 'INFO ',
-  debug: 'DEBUG ',
-  trace: 'TRACE ',
-};
-
-const quoted = (value: unknown): string => {
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
-  return /^[\w.:/@+-]*$/.test(text) && text !== '' ? text : JSON.stringify(text);
-};
-
-const line = (level: string, time: string, message: string, context: Record<string, unknown>): string => {
-  const fields = Object.keys(context)
-    .sort()
-    .map((key) => ` ${key}=${quoted(context[key])}`)
-    .join('');
-  return `${labels[level] ?? level.toUpperCase()} [${time}] ${message.padEnd(40)}${fields}`.trimEnd();
-};
-
-/** One line for people; nothing for a record below the level that was asked for. */
-const prettyLine = ({ type, timestamp, metadata }: LxdEvent, level: string): string | undefined => {
-  if (!isRecord(metadata)) return undefined;
-  if (type === 'logging') {
-    const own = String(metadata.level);
-    if (level !== '' && levelOf(own) > levelOf(level)) return undefined;
-    return line(own, timestamp, String(metadata.message), isRecord(metadata.context) ? metadata.context : {});
-  }
-  if (type === 'lifecycle') {
-    const { action, source, requestor, context } = metadata;
-    return line('info', timestamp, `Action: ${action}, Source: ${source}`, {
-      ...(isRecord(context) ? context : {}),
-      ...(isRecord(requestor) ? { requestor: requestor.username, protocol: requestor.protocol } : {}),
-    });
-  }
-  const { id, class: kind, description, status } = metadata;
-  return line('info', timestamp, `ID: ${id}, Class: ${kind}, Description: ${description}`, {
-    CreatedAt: metadata.created_at,
-    Err: metadata.err,
-    Location: metadata.location,
-    MayCancel: metadata.may_cancel,
-    Metadata: metadata.metadata,
-    Resources: metadata.resources,
-    Status: status,
-    StatusCode: metadata.status_code,
-    UpdatedAt: metadata.updated_at,
-  });
 };
 
 const isEventType = (name: string): name is EventType =>
@@ -101,6 +49,7 @@ lxc monitor --type=lifecycle
     if (unknown !== undefined)
       throw new UserError(`Unknown event type "${unknown}", use logging, operation or lifecycle`);
     const { client } = await cli.locate(text);
+    const terminal = isatty(1);
     const stream = await openEvents(client, {
       ...(types.length === 0 ? {} : { types: types.filter(isEventType) }),
       allProjects: flags['all-projects'],
@@ -108,7 +57,7 @@ lxc monitor --type=lifecycle
         if (format === 'json') out(`${JSON.stringify(event)}\n`);
         else if (format === 'yaml') out(`${printYaml(event, eventShape)}\n\n`);
         else {
-          const shown = prettyLine(event, flags.loglevel);
+          const shown = prettyLine(event, flags.loglevel, terminal);
           if (shown !== undefined) out(`${shown}\n`);
         }
       },

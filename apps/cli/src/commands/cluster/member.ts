@@ -1,3 +1,5 @@
+import type { Client } from '@lxd-ts/client';
+import type { Cli } from '../../cli.ts';
 import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { bool, string } from '../../command/flags.ts';
@@ -57,6 +59,16 @@ const confirm = (verb: string, name: string): void => {
   }
 };
 
+/** Brings what a member runs elsewhere, or back. */
+const changeMember = async (cli: Cli, client: Client, member: string[], body: object, label: string): Promise<void> => {
+  try {
+    await operate(cli, client, 'POST', [...member, 'state'], body, { label });
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    throw new UserError(`Failed to update cluster member state: ${error.message}`);
+  }
+};
+
 const forceFlag = bool('Force evacuation without user confirmation');
 
 export const memberEvacuate = command({
@@ -69,7 +81,7 @@ export const memberEvacuate = command({
     if (!flags.force) confirm('evacuate', name);
     const mode = flags.action === '' ? {} : { mode: flags.action };
     const body = { action: 'evacuate', ...mode };
-    await operate(cli, client, 'POST', [...segments, 'state'], body, { label: 'Evacuating cluster member: %s' });
+    await changeMember(cli, client, segments, body, 'Evacuating cluster member: %s');
   },
 });
 
@@ -82,6 +94,6 @@ export const memberRestore = command({
     const { client, segments, name } = await memberPlace(cli, text);
     if (!flags.force) confirm('restore', name);
     const label = 'Restoring cluster member: %s';
-    await operate(cli, client, 'POST', [...segments, 'state'], { action: 'restore' }, { label });
+    await changeMember(cli, client, segments, { action: 'restore' }, label);
   },
 });

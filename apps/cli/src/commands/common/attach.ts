@@ -11,7 +11,8 @@ import { operate } from './operate.ts';
 export type Owner = 'instances' | 'profiles';
 
 /** What of an owner is sent back: the fields that can be changed. */
-const changeable = { instances: instancePut, profiles: profilePut };
+export const changeable = (owner: Owner, value: object): Record<string, unknown> =>
+  pick(value, owner === 'instances' ? instancePut : profilePut);
 
 interface Found {
   devices: Devices;
@@ -30,7 +31,7 @@ export const attachDevice = async (
   const { value, etag } = await client.get<Found>(segments);
   if (value.devices[device]) throw new UserError(`Device already exists: ${device}`);
   const devices = { ...value.devices, [device]: properties };
-  await operate(cli, client, 'PUT', segments, { ...pick(value, changeable[owner]), devices }, { etag });
+  await operate(cli, client, 'PUT', segments, { ...changeable(owner, value), devices }, { etag });
 };
 
 /** How a family of commands finds the devices that belong to something, and what it calls that. */
@@ -62,5 +63,5 @@ export const detachDevice = async (
   if (found === undefined) throw new UserError("The specified device doesn't exist");
   if (!matches(found)) throw new UserError(`The specified device doesn't match the ${what}`);
   const { [chosen]: _gone, ...devices } = value.devices;
-  await operate(cli, client, 'PUT', segments, { ...pick(value, changeable[owner]), devices }, { etag });
+  await operate(cli, client, 'PUT', segments, { ...changeable(owner, value), devices }, { etag });
 };

@@ -7,6 +7,7 @@ import { out } from '../../output/streams.ts';
 import type { Config, Devices } from '../../shapes/types.ts';
 import { printYaml } from '../../yaml/print.ts';
 import { devices as devicesShape } from '../../yaml/shape.ts';
+import { type Owner as Collection, changeable } from '../common/attach.ts';
 import { required } from '../common/object.ts';
 import { operate } from '../common/operate.ts';
 import { deviceProperties, settings } from '../common/values.ts';
@@ -19,7 +20,7 @@ interface Owner {
 
 /** The kind of owner a family of device commands works on; they differ only in where it is and what it is called. */
 interface OwnerKind {
-  collection: 'instances' | 'profiles';
+  collection: Collection;
   /** As in `<instance>`. */
   noun: 'instance' | 'profile';
   /** The word before `device` on the command line. */
@@ -42,7 +43,7 @@ const open = async (cli: Cli, kind: OwnerKind, text: string): Promise<OpenOwner>
     name,
     value,
     write: async (devices) => {
-      await operate(cli, client, 'PUT', segments, { ...value, devices }, { etag });
+      await operate(cli, client, 'PUT', segments, { ...changeable(kind.collection, value), devices }, { etag });
     },
   };
 };

@@ -6,6 +6,7 @@ import { instancePut } from '../../shapes/instance.ts';
 import type { Config } from '../../shapes/types.ts';
 import { pick } from '../common/object.ts';
 import { operate } from '../common/operate.ts';
+import { onMember } from '../server.ts';
 
 /** What a `config` command is about: an instance, one of its snapshots, or the server itself. */
 export type ConfigTarget =
@@ -16,7 +17,7 @@ export type ConfigTarget =
 /** Finds what `remote:instance`, `remote:instance/snapshot` or `remote:` means. */
 export const configTarget = async (cli: Cli, text: string, member: string): Promise<ConfigTarget> => {
   const { client, name } = await cli.locate(text);
-  if (name === '') return { kind: 'server', client: member === '' ? client : client.onMember(member) };
+  if (name === '') return { kind: 'server', client: await onMember(client, member) };
   if (member !== '') throw new UserError('--target cannot be used with instances');
   const [instance = '', snapshot] = name.split('/', 2);
   return snapshot === undefined
@@ -39,16 +40,15 @@ export const writeInstance = async (
 };
 
 /** Gives keys of an instance their values; empty ones are taken away. */
+/** Takes the value of one key away. Throws UserError if it has none. */
+export const unsetInstanceConfig = async (cli: Cli, client: Client, name: string, key: string): Promise<void> => {
+  const { value, etag } = await readInstance(client, name);
+  const { [key]: gone, ...config } = value.config;
+  if (gone === undefined) throw new UserError(`Can't unset key '${key}', it's not currently set`);
+  await writeInstance(cli, client, name, { ...value, config }, etag);
+};
+
 export const setInstanceConfig = async (cli: Cli, client: Client, name: string, changes: Config): Promise<void> => {
   const { value, etag } = await readInstance(client, name);
-  const config = { ...value.config };
-  for (const [key, text] of Object.entries(changes)) {
-    if (text === '') {
-      if (!(key in config)) throw new UserError(`Can't unset key '${key}', it's not currently set`);
-      delete config[key];
-    } else {
-      config[key] = text;
-    }
-  }
-  await writeInstance(cli, client, name, { ...value, config }, etag);
+  await writeInstance(cli, client, name, { ...value, config: { ...value.config, ...changes } }, etag);
 };

@@ -6,7 +6,7 @@ import { bool, targetFlag } from '../../command/flags.ts';
 import { out } from '../../output/streams.ts';
 import type { Config } from '../../shapes/types.ts';
 import { settings } from '../common/values.ts';
-import { type ConfigTarget, configTarget, readInstance, setInstanceConfig } from './target.ts';
+import { type ConfigTarget, configTarget, readInstance, setInstanceConfig, unsetInstanceConfig } from './target.ts';
 
 /** The server's settings, whose values may be of any kind. */
 export interface ServerConfig {
@@ -89,6 +89,8 @@ export const configUnset = command({
   flags: { target: targetFlag },
   run: async (cli, { args, flags }) => {
     const target = await configTarget(cli, args.length > 1 ? (args[0] ?? '') : '', flags.target);
-    await apply(cli, target, { [args.at(-1) ?? '']: '' });
+    const key = args.at(-1) ?? '';
+    if (target.kind === 'instance') return unsetInstanceConfig(cli, target.client, target.name, key);
+    await apply(cli, target, { [key]: '' });
   },
 });
