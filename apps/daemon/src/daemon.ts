@@ -16,6 +16,7 @@ import { createInstances, type Instances } from './composition/instances.ts';
 import { createNetworks } from './composition/networks.ts';
 import { createStorage } from './composition/storage.ts';
 import { every } from './core/every.ts';
+import { everyMinute } from './core/schedule.ts';
 import { deviceDrivers } from './devices/index.ts';
 import { listenDevlxd } from './devlxd/server.ts';
 import { listenUnix } from './http/server.ts';
@@ -51,6 +52,8 @@ const recover = async ({ base, storage, networks, images, instances: area }: Are
   await area.rebuilding.recover();
   await storage.rootVolumes.recover();
   await storage.customVolumes.recover();
+  await storage.volumeCopying.recover();
+  await storage.volumeSnapshots.recover();
   await area.moving.recover();
   await area.snapshots.recover();
   await area.backups.recover();
@@ -81,13 +84,13 @@ const listenToGuests = ({ base, images: { images }, instances: area }: Areas) =>
 };
 
 /** What is done from time to time. */
-const startTasks = ({ base, images, instances: area }: Areas): readonly AsyncDisposable[] => {
+const startTasks = ({ base, storage, images, instances: area }: Areas): readonly AsyncDisposable[] => {
   const { log, directories, stores } = base;
-  area.schedule.run();
   const removeOldLogs = async (): Promise<void> =>
     expireLogs(directories.logs, new Set((await stores.instances.list()).map(handleOf)));
   return [
-    area.schedule,
+    everyMinute('take scheduled snapshots or delete expired ones', area.schedule.turn, log),
+    everyMinute('take scheduled snapshots of volumes or delete expired ones', storage.volumeSchedule.turn, log),
     every(minute, 'remove expired backups', area.backups.expire, log),
     every(hour, 'remove old logs', removeOldLogs, log),
     images.refresh.start(),

@@ -32,7 +32,9 @@ import { createHttpsListener } from '../server/listeners.ts';
 import { resourceRoutes } from '../server/resource-routes.ts';
 import { serverRoutes } from '../server/routes.ts';
 import { storageRoutes } from '../storage/routes.ts';
+import { createVolumeRequests } from '../storage/volume-request.ts';
 import { volumeRoutes } from '../storage/volume-routes.ts';
+import { volumeSnapshotRoutes } from '../storage/volume-snapshot-routes.ts';
 import { warningRoutes } from '../warnings/routes.ts';
 import type { Base } from './base.ts';
 import type { Images } from './images.ts';
@@ -84,12 +86,17 @@ export const createApi = async (
   profileRoutes(router, area.profiles);
   networkRoutes(router, networks, (_project, name) => usedBy.network(name));
   storageRoutes(router, { ...storage, events, poolStore: stores.pools, usedBy: usedBy.pool });
-  volumeRoutes(router, {
-    pools: stores.pools,
+  const volumeParts = {
     store: stores.volumes,
-    volumes: storage.customVolumes,
     snapshots: storage.volumeSnapshots,
-    operations,
+    requests: createVolumeRequests({ store: stores.volumes, operations, projectOf: storage.volumeProject }),
+  };
+  volumeSnapshotRoutes(router, volumeParts);
+  volumeRoutes(router, {
+    ...volumeParts,
+    pools: stores.pools,
+    volumes: storage.customVolumes,
+    copying: storage.volumeCopying,
     usedBy: usedBy.volume,
     deleteImageVolume: (volume) => imageVolumes.removeFrom(volume.pool, volume.name),
     rootUsage: async (volume) => rootVolumes.usage(await stores.instances.get(volume.project, volume.name)),

@@ -45,7 +45,8 @@ export const createInstances = (base: Base, storage: Storage, networks: Networks
     {
       network: (project, name) => networks.forDevice(project, name),
       reserve: (project, network, reservation, owner) => networks.reserve(project, network, owner, reservation),
-      volume: (project, pool, name) => customVolumes.mount({ project, pool, name }),
+      volume: async (project, pool, name) =>
+        customVolumes.mount({ project: await storage.volumeProject(project), pool, name }),
       serverConfig: () => settings.all(),
       hotplug: (instance, device, wanted) => instances.hotplug(instance, device, wanted),
     },

@@ -1,10 +1,14 @@
 /** Pools and what lies in them: volumes of images, of instances, and custom ones. */
+import { isTrue } from '@lxd-ts/driver-kit';
 import { attaches } from '../core/used-by.ts';
 import { createImageVolumes } from '../images/pool-volumes.ts';
 import type { Instance } from '../instances/instance.ts';
 import { createPools } from '../storage/pools.ts';
 import { createRootSnapshots } from '../storage/root-snapshots.ts';
 import { createRootVolumes, type RootVolumeParts } from '../storage/root-volumes.ts';
+import { createVolumeCopying } from '../storage/volume-copy.ts';
+import type { VolumeName } from '../storage/volume-name.ts';
+import { createVolumeSchedule } from '../storage/volume-schedule.ts';
 import { createVolumeSnapshots } from '../storage/volume-snapshots.ts';
 import { createCustomVolumes } from '../storage/volumes.ts';
 import type { Base } from './base.ts';
@@ -27,23 +31,48 @@ export const createStorage = (base: Base, record: RootVolumeParts['backupContent
     backupContent: record,
   });
   const isRunning = (instance: Instance): boolean => runs.get(instance) !== undefined;
+  /** The project whose custom volumes are seen from a project. */
+  const volumeProject = async (name: string): Promise<string> =>
+    name === 'default' || isTrue((await base.projectConfig(name))['features.storage.volumes']) ? name : 'default';
+  /** Instances that attach a custom volume, themselves or by a profile. */
+  const usersOf = async (name: VolumeName): Promise<Instance[]> => {
+    const attaching = (await stores.instances.list()).filter((one) =>
+      Object.values(one.expanded.devices).some(attaches(name)),
+    );
+    const projects = await Promise.all(attaching.map((one) => volumeProject(one.project)));
+    return attaching.filter((_, at) => projects[at] === name.project);
+  };
   const customVolumes = createCustomVolumes({
     ...base,
     pools,
     store: stores.volumes,
     usedBy: usedBy.customVolume,
-    runningUsers: async (name) =>
-      (await stores.instances.list({ project: name.project }))
-        .filter((one) => isRunning(one) && Object.values(one.expanded.devices).some(attaches(name)))
-        .map((one) => one.name),
+    runningUsers: async (name) => (await usersOf(name)).filter(isRunning).map((one) => one.name),
+    holdsOwnData: () => false,
+    removeBackups: async () => undefined,
   });
+  const volumeCopying = createVolumeCopying({
+    ...base,
+    pools,
+    volumes: customVolumes,
+    store: stores.volumes,
+    usedBy: usedBy.customVolume,
+    renameBackups: async () => undefined,
+    usersChanged: async (name) => {
+      for (const instance of await usersOf(name)) await rootVolumes.writeBackupFile(instance);
+    },
+  });
+  const volumeSnapshots = createVolumeSnapshots({ ...base, volumes: customVolumes, store: stores.volumes });
   return {
     pools,
     imageVolumes,
     rootVolumes,
     rootSnapshots: createRootSnapshots(pools, rootVolumes, stores.volumes),
+    volumeProject,
     customVolumes,
-    volumeSnapshots: createVolumeSnapshots({ ...base, volumes: customVolumes, store: stores.volumes }),
+    volumeCopying,
+    volumeSnapshots,
+    volumeSchedule: createVolumeSchedule({ ...base, store: stores.volumes, snapshots: volumeSnapshots }),
   };
 };
 

@@ -1,4 +1,12 @@
-import { imageUrl, instanceSnapshotUrl, instanceUrl, networkUrl, profileUrl, storageVolumeUrl } from '@lxd-ts/api';
+import {
+  imageUrl,
+  instanceSnapshotUrl,
+  instanceUrl,
+  networkUrl,
+  profileUrl,
+  storageVolumeSnapshotUrl,
+  storageVolumeUrl,
+} from '@lxd-ts/api';
 import type { Config } from '@lxd-ts/driver-kit';
 import type { ImageStore } from '../images/store.ts';
 import type { Devices } from '../instances/instance.ts';
@@ -78,10 +86,17 @@ export const createUsedBy = ({ instances, snapshots, profiles, networks, volumes
   return {
     network: (name) => devicesThat(joins(name)),
 
-    pool: async (name) => [
-      ...(await devicesThat(isIn(name))),
-      ...(await volumes.list({ pool: name, type: 'custom' })).map(customUrl),
-    ],
+    pool: async (name) => {
+      const [devices, custom, saved] = await Promise.all([
+        devicesThat(isIn(name)),
+        volumes.list({ pool: name, type: 'custom' }),
+        volumes.snapshotsInPool(name),
+      ]);
+      const snapshotUrls = saved.map(({ pool, project, volume, name: snapshot }) =>
+        storageVolumeSnapshotUrl(pool, 'custom', volume, snapshot, { project }),
+      );
+      return [...devices, ...[...custom.map(customUrl), ...snapshotUrls].sort()];
+    },
 
     async volume(volume) {
       const scope = { project: volume.project };

@@ -10,8 +10,9 @@ import { insertInstanceSnapshot } from '../instances/snapshots-store.ts';
 import { insertInstance } from '../instances/store.ts';
 import type { Pools } from '../storage/pools.ts';
 import type { RootVolumeService } from '../storage/root-volumes.ts';
-import { insertVolume, insertVolumeSnapshot } from '../storage/volume-store.ts';
-import { volumeUrl } from '../storage/volumes.ts';
+import { volumeUrl } from '../storage/volume-name.ts';
+import { insertVolumeSnapshot } from '../storage/volume-snapshot-store.ts';
+import { insertVolume } from '../storage/volume-store.ts';
 import type { Findings, LostInstance, LostVolume, RequestedPool } from './findings.ts';
 
 interface Parts {

@@ -62,8 +62,6 @@ const notServed: Readonly<Record<string, readonly ApiExtension[]>> = {
     'zfs_block_mode',
   ],
   'volumes and buckets': [
-    'volume_snapshot_scheduling',
-    'custom_volume_snapshot_expiry',
     'custom_volume_backup',
 
     'storage_volume_project_move',

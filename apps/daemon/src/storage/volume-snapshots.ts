@@ -1,12 +1,14 @@
-import { checkName, expiryDate, storageVolumeSnapshotUrl } from '@lxd-ts/api';
+import { checkName, expiryDate, storageVolumeSnapshotUrl, zeroTime } from '@lxd-ts/api';
 import { type Config, conflict, notFound, UndoStack } from '@lxd-ts/driver-kit';
 import type { Logger } from 'pino';
 import type { Locks } from '../core/locks.ts';
 import type { Events } from '../events/bus.ts';
 import { checkIfMatch } from '../http/etag.ts';
 import { defaultPattern, snapshotName } from '../instances/snapshots-names.ts';
+import { type VolumeName, volumeLock, volumeUrl } from './volume-name.ts';
+import { renameKey } from './volume-snapshot-store.ts';
 import type { StoredSnapshot, VolumeStore } from './volume-store.ts';
-import { type CustomVolumes, type VolumeName, volumeLock, volumeUrl } from './volumes.ts';
+import type { CustomVolumes, LocatedVolume } from './volumes.ts';
 
 /** Snapshots of custom volumes. */
 export interface VolumeSnapshots {
@@ -30,6 +32,8 @@ export interface VolumeSnapshots {
   delete(name: VolumeName, snapshot: string): Promise<void>;
   /** Makes the volume what it was. No running instance may use it. */
   restore(name: VolumeName, snapshot: string): Promise<void>;
+  /** Finishes deletions and renamings that a crash cut short, and undoes creations. */
+  recover(): Promise<void>;
 }
 
 interface Parts {
@@ -43,7 +47,7 @@ interface Parts {
 /** The user-editable part, of which the ETag is made. */
 export const editableVolumeSnapshot = ({ description, expiresAt }: StoredSnapshot) => ({
   description,
-  expires_at: expiresAt?.toISOString() ?? null,
+  expires_at: expiresAt?.toISOString() ?? zeroTime,
 });
 
 const urlOf = (name: VolumeName, snapshot: string): string =>
@@ -56,7 +60,7 @@ const expiryOf = (config: Config, now: Date): Date | undefined => {
 
 export const createVolumeSnapshots = ({ volumes, store, locks, events, log }: Parts): VolumeSnapshots => {
   const list = async (name: VolumeName): Promise<readonly StoredSnapshot[]> =>
-    store.snapshots((await volumes.get(name)).id);
+    (await store.snapshots((await volumes.get(name)).id)).filter((snapshot) => snapshot.state === 'ready');
 
   const get = async (name: VolumeName, snapshot: string): Promise<StoredSnapshot> => {
     const found = (await list(name)).find((one) => one.name === snapshot);
@@ -64,18 +68,38 @@ export const createVolumeSnapshots = ({ volumes, store, locks, events, log }: Pa
     return found;
   };
 
+  const remove = async ({ open, volume }: LocatedVolume, { id, name }: StoredSnapshot): Promise<void> => {
+    await store.markSnapshotPending(id);
+    await open.storage.deleteSnapshot({ ...volume, snapshot: name });
+    await store.deleteSnapshot(id);
+  };
+
+  const finishRename = async ({ open, volume }: LocatedVolume, snapshot: StoredSnapshot, to: string): Promise<void> => {
+    const there = { ...volume, snapshot: snapshot.name };
+    // A daemon that died after this step comes here again.
+    if (await open.storage.hasVolume(there)) await open.storage.renameSnapshot(there, to);
+    await store.renameSnapshot(snapshot.id, to);
+  };
+
+  const recoverOne = async (located: LocatedVolume, snapshot: StoredSnapshot): Promise<void> => {
+    const to = snapshot.config[renameKey];
+    if (snapshot.state === 'pending') await remove(located, snapshot);
+    else if (to) await finishRename(located, snapshot, to);
+  };
+
   return {
     list,
     get,
 
     async create(name, wanted, expiresAt) {
-      using _lock = locks.hold(volumeLock(name), 'snapshot');
+      using _lock = await locks.wait(volumeLock(name), 'snapshot');
       const { open, volume, row } = await volumes.locate(name);
+      if (volumes.holdsOwnData(name)) throw conflict('Volumes used by LXD itself cannot have snapshots');
       const now = new Date();
       const taken = (await store.snapshots(row.id)).map((one) => one.name);
       const snapshot = wanted || snapshotName(row.config['snapshots.pattern'] || defaultPattern, now, taken);
       checkName('volumeSnapshot', snapshot);
-      if (taken.includes(snapshot)) throw conflict(`Snapshot "${snapshot}" already exists`);
+      if (taken.includes(snapshot)) throw conflict(`Snapshot "${snapshot}" already in use`);
       await using undo = new UndoStack((what, error) =>
         log.error({ err: error, volume: name.name }, `Could not undo: ${what}`),
       );
@@ -106,29 +130,43 @@ export const createVolumeSnapshots = ({ volumes, store, locks, events, log }: Pa
       checkName('volumeSnapshot', to);
       using _lock = locks.hold(volumeLock(name), 'rename a snapshot');
       const before = await get(name, snapshot);
-      if ((await list(name)).some((one) => one.name === to)) throw conflict(`Snapshot "${to}" already exists`);
-      const { open, volume } = await volumes.locate(name);
-      await open.storage.renameSnapshot({ ...volume, snapshot }, to);
-      await store.renameSnapshot(before.id, to);
+      if ((await list(name)).some((one) => one.name === to)) throw conflict(`Snapshot "${to}" already in use`);
+      await store.planSnapshotName(before.id, to);
+      try {
+        await finishRename(await volumes.locate(name), before, to);
+      } catch (error) {
+        await store.planSnapshotName(before.id, undefined);
+        throw error;
+      }
       events.lifecycle('storage-volume-snapshot-renamed', urlOf(name, to), name.project, { old_name: snapshot });
     },
 
     async delete(name, snapshot) {
-      using _lock = locks.hold(volumeLock(name), 'delete a snapshot');
-      const stored = await get(name, snapshot);
-      const { open, volume } = await volumes.locate(name);
-      await open.storage.deleteSnapshot({ ...volume, snapshot });
-      await store.deleteSnapshot(stored.id);
+      using _lock = await locks.wait(volumeLock(name), 'delete a snapshot');
+      await remove(await volumes.locate(name), await get(name, snapshot));
       events.lifecycle('storage-volume-snapshot-deleted', urlOf(name, snapshot), name.project);
     },
 
     async restore(name, snapshot) {
       using _lock = locks.hold(volumeLock(name), 'restore');
       await get(name, snapshot);
-      await volumes.refuseInUse(name, 'restore');
+      await volumes.refuseInUse(name, 'restored');
       const { open, volume } = await volumes.locate(name);
       await open.storage.restoreVolume(volume, snapshot);
       events.lifecycle('storage-volume-restored', volumeUrl(name), name.project, { snapshot });
+    },
+
+    async recover() {
+      for (const row of await store.list({ type: 'custom' })) {
+        for (const snapshot of await store.snapshots(row.id)) {
+          if (snapshot.state === 'ready' && !snapshot.config[renameKey]) continue;
+          try {
+            await recoverOne(await volumes.locate(row), snapshot);
+          } catch (error) {
+            log.error({ err: error, volume: row.name, snapshot: snapshot.name }, 'Could not repair what a crash left');
+          }
+        }
+      }
     },
   };
 };

@@ -7,6 +7,7 @@ import {
   insertRow,
   loadConfigs,
   matches,
+  patchConfig,
   preparedQuery,
   type Reader,
   replaceConfig,
@@ -15,15 +16,12 @@ import {
 } from '@lxd-ts/database';
 import { type Config, type ContentType, conflict, notFound, type VolumeType } from '@lxd-ts/driver-kit';
 import { projectId } from '../projects/store.ts';
+import { repointDevices, type VolumePlace } from './volume-references.ts';
+import { createVolumeSnapshotStore, renameKey, type VolumeSnapshotStore } from './volume-snapshot-store.ts';
 
-const {
-  projects,
-  storagePools,
-  storageVolumes,
-  storageVolumesConfig,
-  storageVolumesSnapshots,
-  storageVolumesSnapshotsConfig,
-} = schema;
+export type { NewSnapshot, StoredSnapshot } from './volume-snapshot-store.ts';
+
+const { projects, storagePools, storageVolumes, storageVolumesConfig } = schema;
 
 /** The row number of this member. */
 const member = firstNodeId;
@@ -42,19 +40,7 @@ export interface StoredVolume {
   readonly state: 'pending' | 'ready';
 }
 
-/** A volume's snapshot as it is stored. */
-export interface StoredSnapshot {
-  readonly id: number;
-  readonly name: string;
-  readonly description: string;
-  readonly config: Config;
-  readonly createdAt: Date;
-  readonly expiresAt: Date | undefined;
-  readonly state: 'pending' | 'ready';
-}
-
 export type NewVolume = Omit<StoredVolume, 'id' | 'createdAt' | 'state'> & { readonly createdAt?: Date };
-export type NewSnapshot = Omit<StoredSnapshot, 'id' | 'createdAt' | 'state'> & { readonly createdAt?: Date };
 
 /** Narrows a list; what is left out matches all. */
 export interface VolumeQuery {
@@ -64,7 +50,7 @@ export interface VolumeQuery {
   readonly name?: string;
 }
 
-export interface VolumeStore {
+export interface VolumeStore extends VolumeSnapshotStore {
   list(query?: VolumeQuery): Promise<readonly StoredVolume[]>;
   find(pool: string, project: string, type: VolumeType, name: string): Promise<StoredVolume | undefined>;
   /** @throws LxdError not-found */
@@ -72,22 +58,21 @@ export interface VolumeStore {
   /** Adds a volume in state `pending`. @throws LxdError conflict when the name is taken */
   insert(volume: NewVolume): Promise<StoredVolume>;
   markReady(id: number): Promise<void>;
+  /** Notes that it is going to be deleted. */
+  markPending(id: number): Promise<void>;
   /** In one step makes `newer` ready, and `older` pending: to be deleted. */
   replace(older: number, newer: number): Promise<void>;
+  /** Like `replace`, and points the devices that attach the older one at the newer. */
+  moveOver(older: StoredVolume, newer: StoredVolume): Promise<void>;
+  /** Notes a name that it is going to have; undefined: no longer. */
+  planName(id: number, name: string | undefined): Promise<void>;
+  /** Renames a custom volume, points the devices that attach it at the new name, and forgets what was planned. */
+  renameCustom(volume: StoredVolume, name: string): Promise<void>;
   update(id: number, change: { description: string; config: Config }): Promise<void>;
   rename(id: number, name: string): Promise<void>;
   /** Moves the row to another project, under another name if given. */
   setProject(id: number, project: string, name: string): Promise<void>;
   delete(id: number): Promise<void>;
-
-  /** Oldest first. */
-  snapshots(volumeId: number): Promise<readonly StoredSnapshot[]>;
-  /** Adds a snapshot in state `pending`. @throws LxdError conflict */
-  insertSnapshot(volumeId: number, snapshot: NewSnapshot): Promise<StoredSnapshot>;
-  markSnapshotReady(id: number): Promise<void>;
-  updateSnapshot(id: number, change: { description: string; expiresAt: Date | undefined }): Promise<void>;
-  renameSnapshot(id: number, name: string): Promise<void>;
-  deleteSnapshot(id: number): Promise<void>;
 }
 
 const withPlace = (tx: Reader) =>
@@ -116,14 +101,6 @@ const selectNamed = preparedQuery(['pool', 'project', 'type', 'name'], (tx, { po
     .orderBy(asc(storageVolumes.type)),
 );
 
-const selectSnapshots = preparedQuery(['volume'], (tx, { volume }) =>
-  tx
-    .select()
-    .from(storageVolumesSnapshots)
-    .where(eq(storageVolumesSnapshots.storageVolumeId, volume))
-    .orderBy(asc(storageVolumesSnapshots.creationDate), asc(storageVolumesSnapshots.id)),
-);
-
 const listIn = async (tx: Reader, query: VolumeQuery): Promise<StoredVolume[]> => {
   const { pool = null, project = null, type = null, name } = query;
   const rows = await (name === undefined
@@ -148,22 +125,13 @@ const listIn = async (tx: Reader, query: VolumeQuery): Promise<StoredVolume[]> =
   }));
 };
 
-const snapshotsIn = async (tx: Reader, volumeId: number): Promise<StoredSnapshot[]> => {
-  const rows = await selectSnapshots(tx, { volume: volumeId });
-  const configs = await loadConfigs(
-    tx,
-    storageVolumesSnapshotsConfig,
-    rows.map((row) => row.id),
-  );
-  return rows.map((row) => ({
-    id: row.id,
-    name: row.name,
-    description: row.description,
-    config: configs.get(row.id) ?? {},
-    createdAt: row.creationDate,
-    expiresAt: row.expiryDate ?? undefined,
-    state: row.state,
-  }));
+const setState = async (tx: Transaction, id: number, state: StoredVolume['state']): Promise<void> => {
+  await tx.update(storageVolumes).set({ state }).where(eq(storageVolumes.id, id));
+};
+
+const exchange = async (tx: Transaction, older: number, newer: number): Promise<void> => {
+  await setState(tx, older, 'pending');
+  await setState(tx, newer, 'ready');
 };
 
 /** Adds the row of a volume. @throws LxdError conflict when the name is taken */
@@ -194,30 +162,6 @@ export const insertVolume = async (
   return inserted;
 };
 
-/** Adds the row of a volume's snapshot. @throws LxdError conflict */
-export const insertVolumeSnapshot = async (
-  tx: Transaction,
-  volumeId: number,
-  snapshot: NewSnapshot,
-  state: StoredSnapshot['state'],
-): Promise<StoredSnapshot> => {
-  if ((await snapshotsIn(tx, volumeId)).some((one) => one.name === snapshot.name)) {
-    throw conflict(`Snapshot "${snapshot.name}" already exists`);
-  }
-  const id = await insertRow(tx, storageVolumesSnapshots, {
-    storageVolumeId: volumeId,
-    name: snapshot.name,
-    description: snapshot.description,
-    creationDate: snapshot.createdAt ?? new Date(),
-    expiryDate: snapshot.expiresAt ?? null,
-    state,
-  });
-  await replaceConfig(tx, storageVolumesSnapshotsConfig, id, snapshot.config);
-  const inserted = (await snapshotsIn(tx, volumeId)).find((one) => one.id === id);
-  if (!inserted) throw new Error(`The row of snapshot "${snapshot.name}" is missing after its insertion`);
-  return inserted;
-};
-
 export const createVolumeStore = (database: Database): VolumeStore => {
   const find: VolumeStore['find'] = async (pool, project, type, name) => {
     const [volume] = await database.read((tx) => listIn(tx, { pool, project, type, name }));
@@ -236,15 +180,25 @@ export const createVolumeStore = (database: Database): VolumeStore => {
 
     insert: (volume) => database.transaction((tx) => insertVolume(tx, volume, 'pending')),
 
-    markReady: (id) =>
+    markReady: (id) => database.transaction((tx) => setState(tx, id, 'ready')),
+    markPending: (id) => database.transaction((tx) => setState(tx, id, 'pending')),
+    replace: (older, newer) => database.transaction((tx) => exchange(tx, older, newer)),
+
+    moveOver: (older, newer) =>
       database.transaction(async (tx) => {
-        await tx.update(storageVolumes).set({ state: 'ready' }).where(eq(storageVolumes.id, id));
+        await exchange(tx, older.id, newer.id);
+        await repointDevices(tx, older, newer);
       }),
 
-    replace: (older, newer) =>
+    planName: (id, name) =>
+      database.transaction((tx) => patchConfig(tx, storageVolumesConfig, id, { [renameKey]: name ?? null })),
+
+    renameCustom: (volume, name) =>
       database.transaction(async (tx) => {
-        await tx.update(storageVolumes).set({ state: 'pending' }).where(eq(storageVolumes.id, older));
-        await tx.update(storageVolumes).set({ state: 'ready' }).where(eq(storageVolumes.id, newer));
+        const renamed: VolumePlace = { pool: volume.pool, project: volume.project, name };
+        await tx.update(storageVolumes).set({ name }).where(eq(storageVolumes.id, volume.id));
+        await patchConfig(tx, storageVolumesConfig, volume.id, { [renameKey]: null });
+        await repointDevices(tx, volume, renamed);
       }),
 
     update: (id, { description, config }) =>
@@ -271,32 +225,6 @@ export const createVolumeStore = (database: Database): VolumeStore => {
         await tx.delete(storageVolumes).where(eq(storageVolumes.id, id));
       }),
 
-    snapshots: (volumeId) => database.read((tx) => snapshotsIn(tx, volumeId)),
-
-    insertSnapshot: (volumeId, snapshot) =>
-      database.transaction((tx) => insertVolumeSnapshot(tx, volumeId, snapshot, 'pending')),
-
-    markSnapshotReady: (id) =>
-      database.transaction(async (tx) => {
-        await tx.update(storageVolumesSnapshots).set({ state: 'ready' }).where(eq(storageVolumesSnapshots.id, id));
-      }),
-
-    updateSnapshot: (id, { description, expiresAt }) =>
-      database.transaction(async (tx) => {
-        await tx
-          .update(storageVolumesSnapshots)
-          .set({ description, expiryDate: expiresAt ?? null })
-          .where(eq(storageVolumesSnapshots.id, id));
-      }),
-
-    renameSnapshot: (id, name) =>
-      database.transaction(async (tx) => {
-        await tx.update(storageVolumesSnapshots).set({ name }).where(eq(storageVolumesSnapshots.id, id));
-      }),
-
-    deleteSnapshot: (id) =>
-      database.transaction(async (tx) => {
-        await tx.delete(storageVolumesSnapshots).where(eq(storageVolumesSnapshots.id, id));
-      }),
+    ...createVolumeSnapshotStore(database),
   };
 };

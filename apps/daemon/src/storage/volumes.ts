@@ -1,4 +1,4 @@
-import { checkName, type Scope, storageVolumeUrl } from '@lxd-ts/api';
+import { checkName } from '@lxd-ts/api';
 import {
   badRequest,
   type Config,
@@ -6,8 +6,11 @@ import {
   type ContentType,
   changedKeys,
   conflict,
+  type Fill,
+  isKind,
   isTrue,
   type MountedVolume,
+  messageOf,
   parseSize,
   UndoStack,
   type Volume,
@@ -19,51 +22,55 @@ import type { Logger } from 'pino';
 import type { Locks } from '../core/locks.ts';
 import type { Events } from '../events/bus.ts';
 import { checkIfMatch } from '../http/etag.ts';
-import { copyAcross, type Located, refreshFrom } from './copy-across.ts';
+import type { Located } from './copy-across.ts';
 import type { OpenPool, Pools } from './pools.ts';
 import { volumeDefaults } from './root-volumes.ts';
+import { type VolumeName, volumeLock, volumeUrl } from './volume-name.ts';
 import type { StoredVolume, VolumeStore } from './volume-store.ts';
-
-/** Where a volume is named: pool, project, name. */
-export interface VolumeName {
-  readonly pool: string;
-  readonly project: string;
-  readonly name: string;
-}
-
-/** What a custom volume is copied from. */
-export interface VolumeCopySource extends VolumeName {
-  readonly snapshot?: string;
-  /** Leave the snapshots out. */
-  readonly volumeOnly: boolean;
-  /** Bring an existing copy up to date instead of making one. */
-  readonly refresh: boolean;
-}
 
 export interface VolumeContent {
   readonly description: string;
   readonly config: Config;
 }
 
+/** A custom volume's row, and where it is. */
+export type LocatedVolume = Located & { readonly open: OpenPool; readonly row: StoredVolume };
+
+/** What makes a new volume. */
+export interface Making {
+  readonly content: ContentType;
+  readonly volume: VolumeContent;
+  readonly createdAt?: Date;
+  /** Makes it in the pool; its snapshots' rows as well. What a failure leaves is removed, by the rows that are there then. */
+  readonly make: (made: LocatedVolume) => Promise<void>;
+  /** Makes it count; by default its row is marked ready. */
+  readonly finish?: (made: LocatedVolume) => Promise<void>;
+}
+
 /** Custom volumes: made on request, attached to instances by disk devices, kept until deleted. */
 export interface CustomVolumes {
   /** @throws LxdError not-found */
   get(name: VolumeName): Promise<StoredVolume>;
-  create(name: VolumeName, content: ContentType, volume: VolumeContent): Promise<void>;
-  copy(target: VolumeName, volume: VolumeContent, source: VolumeCopySource, work?: Work): Promise<void>;
+  /** The pool and the driver's volume. */
+  locate(name: VolumeName): Promise<LocatedVolume>;
+  /** @param fill - writes its first contents */
+  create(name: VolumeName, content: ContentType, volume: VolumeContent, fill?: Fill, work?: Work): Promise<void>;
+  /** Makes a volume whose row is written first; on failure nothing is left. For a caller who holds its lock. */
+  add(name: VolumeName, making: Making): Promise<void>;
   update(name: VolumeName, change: VolumeContent, ifMatch: string | undefined): Promise<void>;
-  rename(name: VolumeName, to: string): Promise<void>;
-  /** Moves to another pool, under another name if given. */
-  move(name: VolumeName, target: VolumeName, work?: Work): Promise<void>;
   delete(name: VolumeName): Promise<void>;
+  /** Deletes a volume with its snapshots and rows, whether it is whole or not. For a caller who holds its lock. */
+  discard(row: StoredVolume): Promise<void>;
   usage(name: VolumeName): Promise<{ readonly used: number; readonly total?: number } | undefined>;
   /** Makes the volume accessible for a device. */
   mount(name: VolumeName): Promise<MountedVolume & { readonly shifted: boolean }>;
-  /** The pool and the driver's volume. */
-  locate(name: VolumeName): Promise<Located & { readonly row: StoredVolume }>;
-  /** @throws LxdError conflict when a running instance uses it */
+  /** @throws LxdError conflict when a running instance or the server itself uses it */
   refuseInUse(name: VolumeName, what: string): Promise<void>;
-  /** Removes volumes whose making a crash cut short. */
+  /** Whether the server keeps its own data in it. */
+  holdsOwnData(name: VolumeName): boolean;
+  /** @throws LxdError conflict when the server keeps its own data in it */
+  refuseOwn(name: VolumeName, what: string): void;
+  /** Removes volumes that a crash left half made or half deleted. */
   recover(): Promise<void>;
 }
 
@@ -73,36 +80,38 @@ interface Parts {
   readonly locks: Locks;
   readonly events: Events;
   readonly log: Logger;
-  /** URLs of instances and profiles that attach the volume. */
+  /** URLs of instances and profiles that attach the volume, and of the server where it keeps its data in it. */
   readonly usedBy: (name: VolumeName) => Promise<readonly string[]>;
   /** Names of running instances that attach the volume. */
   readonly runningUsers: (name: VolumeName) => Promise<readonly string[]>;
+  /** Whether the server keeps its own data in it (`storage.backups_volume`, `storage.images_volume`). */
+  readonly holdsOwnData: (name: VolumeName) => boolean;
+  /** Removes the backups that the server keeps of a volume. */
+  readonly removeBackups: (row: StoredVolume) => Promise<void>;
 }
 
 const type = 'custom';
-
-/** The key of a volume's lock, and its name in messages. */
-export const volumeLock = ({ pool, project, name }: VolumeName): string => `volume "${pool}/${project}_${name}"`;
-
-const scope = ({ project }: VolumeName): Scope => ({ project });
-
-export const volumeUrl = (name: VolumeName): string => storageVolumeUrl(name.pool, type, name.name, scope(name));
 
 const freeKeys: readonly ConfigKey[] = [
   { key: 'user.*', type: 'string', description: 'Free-form keys' },
   { key: 'volatile.*', type: 'string', description: 'State kept by the server', internal: true },
 ];
 
+/** The keys that a custom volume in a pool takes. */
+export const customVolumeKeys = ({ driver }: Pick<OpenPool, 'driver'>): readonly ConfigKey[] => [
+  ...driver.volumeConfig,
+  ...freeKeys,
+];
+
 /** The user-editable part, of which the ETag is made. */
 export const editableVolume = ({ description, config }: VolumeContent): VolumeContent => ({ description, config });
 
-const driverVolume = (name: VolumeName, content: ContentType, config: Config, snapshot?: string): Volume => ({
+const driverVolume = (name: VolumeName, content: ContentType, config: Config): Volume => ({
   type,
   content,
   project: name.project,
   name: name.name,
   config,
-  ...(snapshot === undefined ? {} : { snapshot }),
 });
 
 const sizeOf = (config: Config): number | undefined => (config['size'] ? parseSize(config['size']) : undefined);
@@ -110,20 +119,16 @@ const sizeOf = (config: Config): number | undefined => (config['size'] ? parseSi
 export const createCustomVolumes = (parts: Parts): CustomVolumes => {
   const { pools, store, locks, events, log } = parts;
 
-  const undoStack = (name: VolumeName) =>
-    new UndoStack((what, error) =>
-      log.error({ err: error, volume: name.name, pool: name.pool }, `Could not undo: ${what}`),
-    );
-
   const get = (name: VolumeName): Promise<StoredVolume> => store.get(name.pool, name.project, type, name.name);
 
-  const check = ({ driver, pool }: OpenPool, content: ContentType, config: Config): void => {
+  const check = (open: OpenPool, content: ContentType, config: Config): void => {
+    const { driver, pool } = open;
     if (!driver.features.volumeTypes.includes(type) || !driver.features.customContent.includes(content)) {
       throw badRequest(
         `Storage pool "${pool.name}" (${pool.driver}) cannot hold custom volumes with content type ${content}`,
       );
     }
-    validateConfig([...driver.volumeConfig, ...freeKeys], config, 'storage volume');
+    validateConfig(customVolumeKeys(open), config, 'storage volume');
     if (isTrue(config['security.shifted']) && isTrue(config['security.unmapped'])) {
       throw badRequest('Keys "security.shifted" and "security.unmapped" cannot be used together');
     }
@@ -134,126 +139,103 @@ export const createCustomVolumes = (parts: Parts): CustomVolumes => {
     return { open: await pools.open(name.pool), row, volume: driverVolume(name, row.content, row.config) };
   };
 
-  /** Makes a volume whose row is written first; `make` does the work in the pool. */
-  const add = async (
-    name: VolumeName,
-    content: ContentType,
-    volume: VolumeContent,
-    make: (open: OpenPool, volume: Volume, id: number, undo: UndoStack) => Promise<void>,
-  ) => {
+  const add: CustomVolumes['add'] = async (name, { content, volume, createdAt, make, finish }) => {
     checkName('volume', name.name);
-    using _lock = locks.hold(volumeLock(name), 'create');
     const open = await pools.open(name.pool);
     const config = { ...volumeDefaults(open, type), ...withoutEmpty(volume.config) };
     check(open, content, config);
-    await using undo = undoStack(name);
-    const row = await store.insert({ ...name, type, content, description: volume.description, config });
-    undo.add('remove the row', () => store.delete(row.id));
-    const made = driverVolume(name, content, config);
-    undo.add('remove the volume', () => open.storage.deleteVolume(made));
-    await make(open, made, row.id, undo);
-    await store.markReady(row.id);
+    await using undo = new UndoStack((what, error) =>
+      log.error({ err: error, volume: name.name, pool: name.pool }, `Could not undo: ${what}`),
+    );
+    const row = await store.insert({
+      ...name,
+      type,
+      content,
+      description: volume.description,
+      config,
+      ...(createdAt ? { createdAt } : {}),
+    });
+    undo.add('remove the volume', () => discard(row));
+    const made = { open, row, volume: driverVolume(name, content, config) };
+    await make(made);
+    await (finish ? finish(made) : store.markReady(row.id));
     undo.commit();
     events.lifecycle('storage-volume-created', volumeUrl(name), name.project, { type });
   };
 
-  const removeAll = async ({ open, volume, row }: Located & { row: StoredVolume }): Promise<void> => {
-    for (const snapshot of await store.snapshots(row.id))
-      await open.storage.deleteSnapshot({ ...volume, snapshot: snapshot.name });
-    await open.storage.deleteVolume(volume);
+  const discard: CustomVolumes['discard'] = async (row) => {
+    await store.markPending(row.id);
+    const { storage } = await pools.open(row.pool);
+    const volume = driverVolume(row, row.content, row.config);
+    // Newest first: an older one may be what a newer one is built on.
+    for (const snapshot of (await store.snapshots(row.id)).toReversed())
+      await storage.deleteSnapshot({ ...volume, snapshot: snapshot.name });
+    await storage.deleteVolume(volume);
+    await parts.removeBackups(row);
     await store.delete(row.id);
   };
 
+  const refuseOwn: CustomVolumes['refuseOwn'] = (name, what) => {
+    if (parts.holdsOwnData(name)) throw conflict(`Volume is used by LXD itself and cannot be ${what}`);
+  };
+
   const refuseInUse: CustomVolumes['refuseInUse'] = async (name, what) => {
+    refuseOwn(name, what);
     const users = await parts.runningUsers(name);
     if (users.length > 0)
-      throw conflict(`Cannot ${what} a volume that running instances use: stop ${users.join(', ')} first`);
+      throw conflict(`A volume that running instances use cannot be ${what}: stop ${users.join(', ')} first`);
   };
 
-  const copy: CustomVolumes['copy'] = async (target, volume, source, work) => {
-    const from = await locate(source);
-    const located: Located =
-      source.snapshot === undefined ? from : { open: from.open, volume: { ...from.volume, snapshot: source.snapshot } };
-    const snapshots = source.volumeOnly || source.snapshot !== undefined ? [] : await store.snapshots(from.row.id);
-    const content: VolumeContent = {
-      description: volume.description || from.row.description,
-      config: { ...from.row.config, ...volume.config },
-    };
-    const existing = await store.find(target.pool, target.project, type, target.name);
-    if (source.refresh && existing) {
-      using _lock = locks.hold(volumeLock(target), 'refresh');
-      await refuseInUse(target, 'refresh');
-      await refreshFrom(await locate(target), located, work ?? {});
-      return;
+  /** Limits a volume; where the pool cannot, the size is kept and not enforced, as in LXD, and the operator is told. */
+  const resize = async ({ open, volume }: LocatedVolume, size: number | undefined): Promise<void> => {
+    try {
+      await open.storage.resizeVolume(volume, size);
+    } catch (error) {
+      if (!isKind(error, 'not-implemented')) throw error;
+      log.warn({ volume: volume.name, pool: open.pool.name }, messageOf(error));
     }
-    await add(target, from.row.content, content, async (open, made, id, undo) => {
-      for (const snapshot of snapshots)
-        undo.add(`remove snapshot ${snapshot.name}`, () =>
-          open.storage.deleteSnapshot({ ...made, snapshot: snapshot.name }),
-        );
-      const names = snapshots.map((snapshot) => snapshot.name);
-      if (target.pool === source.pool) await open.storage.copyVolume(made, located.volume, names, work);
-      else await copyAcross({ open, volume: made }, located, names, work ?? {});
-      for (const { name, description, config, createdAt, expiresAt } of snapshots) {
-        const row = await store.insertSnapshot(id, { name, description, config, createdAt, expiresAt });
-        await store.markSnapshotReady(row.id);
-      }
-    });
-  };
-
-  const remove = async (name: VolumeName): Promise<void> => {
-    using _lock = locks.hold(volumeLock(name), 'delete');
-    const users = await parts.usedBy(name);
-    if (users.length > 0) throw conflict(`The storage volume is still in use by: ${users.join(', ')}`);
-    await removeAll(await locate(name));
-    events.lifecycle('storage-volume-deleted', volumeUrl(name), name.project);
   };
 
   return {
     get,
     locate,
-    copy,
+    add,
+    discard,
     refuseInUse,
-    delete: remove,
+    refuseOwn,
+    holdsOwnData: parts.holdsOwnData,
 
-    create: (name, content, volume) => add(name, content, volume, (open, made) => open.storage.createVolume(made)),
+    async create(name, content, volume, fill, work) {
+      using _lock = locks.hold(volumeLock(name), 'create');
+      await add(name, {
+        content,
+        volume,
+        make: ({ open, volume: made }) => open.storage.createVolume(made, fill, work),
+      });
+    },
 
     async update(name, change, ifMatch) {
       using _lock = locks.hold(volumeLock(name), 'update');
-      const { open, volume, row } = await locate(name);
+      const located = await locate(name);
+      const { open, row } = located;
       checkIfMatch(ifMatch, editableVolume(row));
       const config = withoutEmpty(change.config);
       check(open, row.content, config);
       const changed = changedKeys(row.config, config);
       if (changed.some((key) => key === 'security.shifted' || key === 'security.unmapped'))
-        await refuseInUse(name, 'change the id mapping of');
-      if (changed.includes('size')) await open.storage.resizeVolume(volume, sizeOf(config));
+        await refuseInUse(name, 'mapped to other ids');
+      if (changed.includes('size')) await resize(located, sizeOf(config));
       await store.update(row.id, { description: change.description, config });
       events.lifecycle('storage-volume-updated', volumeUrl(name), name.project);
     },
 
-    async rename(name, to) {
-      checkName('volume', to);
-      const renamed = { ...name, name: to };
-      using _lock = locks.hold(volumeLock(name), 'rename');
-      if (await store.find(name.pool, name.project, type, to)) throw conflict('Volume by that name already exists');
+    async delete(name) {
+      using _lock = locks.hold(volumeLock(name), 'delete');
+      const row = await get(name);
       const users = await parts.usedBy(name);
       if (users.length > 0) throw conflict(`The storage volume is still in use by: ${users.join(', ')}`);
-      const { open, volume, row } = await locate(name);
-      await using undo = undoStack(name);
-      await open.storage.renameVolume(volume, to);
-      undo.add('rename the volume back', () => open.storage.renameVolume({ ...volume, name: to }, name.name));
-      await store.rename(row.id, to);
-      undo.commit();
-      events.lifecycle('storage-volume-renamed', volumeUrl(renamed), name.project, { old_name: name.name });
-    },
-
-    async move(name, target, work) {
-      const users = await parts.usedBy(name);
-      if (users.length > 0) throw conflict(`The storage volume is still in use by: ${users.join(', ')}`);
-      const { description, config } = await get(name);
-      await copy(target, { description, config }, { ...name, volumeOnly: false, refresh: false }, work);
-      await remove(name);
+      await discard(row);
+      events.lifecycle('storage-volume-deleted', volumeUrl(name), name.project);
     },
 
     async usage(name) {
@@ -278,24 +260,12 @@ export const createCustomVolumes = (parts: Parts): CustomVolumes => {
 
     async recover() {
       for (const row of await store.list({ type })) {
-        const name = { pool: row.pool, project: row.project, name: row.name };
+        if (row.state === 'ready') continue;
+        log.warn({ volume: row.name, pool: row.pool }, 'Removing a volume that was being made or deleted');
         try {
-          if (row.state === 'pending') {
-            log.warn(
-              { volume: row.name, pool: row.pool },
-              'Removing a volume that was being made when the daemon died',
-            );
-            await removeAll(await locate(name));
-            continue;
-          }
-          const unfinished = (await store.snapshots(row.id)).filter((snapshot) => snapshot.state === 'pending');
-          for (const snapshot of unfinished) {
-            const { open, volume } = await locate(name);
-            await open.storage.deleteSnapshot({ ...volume, snapshot: snapshot.name });
-            await store.deleteSnapshot(snapshot.id);
-          }
+          await discard(row);
         } catch (error) {
-          log.error({ err: error, volume: row.name, pool: row.pool }, 'Could not clear up a volume');
+          log.error({ err: error, volume: row.name, pool: row.pool }, 'Could not remove the volume');
         }
       }
     },
