@@ -1,5 +1,5 @@
 /** Programs that ask on a terminal, driven by tests. */
-import { spawn } from 'node-pty';
+import { spawn } from 'node:child_process';
 
 export interface Conversation {
   /** All that stood on the terminal, the answers included, with plain line ends. */
@@ -9,6 +9,9 @@ export interface Conversation {
 
 /** One more answer: what to type, or something to do first that hands it back. */
 export type Answer = string | (() => Promise<string>);
+
+/** A word of a shell's command line, whatever it holds. */
+const quoted = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
 
 /**
  * Runs a program on a terminal and types an answer whenever it waits at `: `. Programs that go on asking are killed.
@@ -22,8 +25,9 @@ export const converse = (
   seconds = 30,
 ): Promise<Conversation> =>
   new Promise((resolve, reject) => {
-    const [program = '', ...args] = command;
-    const terminal = spawn(program, args, { env, cols: 250, rows: 50 });
+    const line = `stty cols 250 rows 50; exec ${command.map(quoted).join(' ')}`;
+    const terminal = spawn('script', ['-qefc', line, '/dev/null'], { env, stdio: ['pipe', 'pipe', 'inherit'] });
+    terminal.once('error', reject);
     const left = [...answers];
     let said = '';
     let answered = 0;
@@ -33,11 +37,11 @@ export const converse = (
     };
     let timer = setTimeout(late, seconds * 1000);
     const answer = async (next: Answer): Promise<void> => {
-      terminal.write(`${typeof next === 'string' ? next : await next()}\r`);
+      terminal.stdin.write(`${typeof next === 'string' ? next : await next()}\r`);
       clearTimeout(timer);
       timer = setTimeout(late, seconds * 1000);
     };
-    terminal.onData((text) => {
+    terminal.stdout.setEncoding('utf8').on('data', (text: string) => {
       said += text;
       if (!/: $/.test(said) || said.length === answered) return;
       answered = said.length;
@@ -45,8 +49,8 @@ export const converse = (
       if (next === undefined) terminal.kill('SIGKILL');
       else answer(next).catch(reject);
     });
-    terminal.onExit(({ exitCode }) => {
+    terminal.once('close', (code) => {
       clearTimeout(timer);
-      resolve({ said: said.replaceAll('\r\n', '\n'), code: exitCode });
+      resolve({ said: said.replaceAll('\r\n', '\n'), code: code ?? 1 });
     });
   });

@@ -74,8 +74,11 @@ const rooms: readonly { file: RegExp; never: RegExp; says: string }[] = [
 
 /** Tests, scripts, benchmarks and build settings may use devDependencies, the workspace root's too, and tests may wire concrete parts together. */
 const isTest = (file: string): boolean => /\.test\.ts$|^(test|tooling)\//.test(file);
-const isDevelopment = (file: string): boolean =>
-  isTest(file) || /\.config\.ts$|^packages\/[^/]+\/(scripts|bench|test)\/|^apps\/[^/]+\/src\/testing\//.test(file);
+const isDevelopment = (file: string, { exports }: Package): boolean =>
+  isTest(file) ||
+  /\.config\.ts$|^packages\/[^/]+\/(scripts|bench|test)\//.test(file) ||
+  // What tests share, unless it is for the tests of others too.
+  (/^(apps|packages)\/[^/]+\/src\/testing\//.test(file) && !exports.includes('./testing'));
 
 const packageNameOf = (specifier: string): string => specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
 
@@ -103,7 +106,8 @@ export const faultsOf = (
   const name = packageNameOf(specifier);
   const faults: string[] = [];
   if (name !== from.name && !from.dependencies.includes(name)) {
-    if (!isDevelopment(file)) faults.push(`"${name}" is not among the dependencies in ${from.folder}/package.json`);
+    if (!isDevelopment(file, from))
+      faults.push(`"${name}" is not among the dependencies in ${from.folder}/package.json`);
     else if (![from, ...workspace.slice(0, 1)].some((one) => one.devDependencies.includes(name)))
       faults.push(`"${name}" is not declared in ${from.folder}/package.json`);
   }
@@ -112,7 +116,7 @@ export const faultsOf = (
     faults.push(`"${specifier}" reaches into ${name}, which exports ${target.exports.join(', ') || 'nothing'}`);
   }
   const layer = layers.find((one) => one.is(from.name));
-  if (target && layer && name !== from.name && !isDevelopment(file) && !layer.may(name)) {
+  if (target && layer && name !== from.name && !isDevelopment(file, from) && !layer.may(name)) {
     faults.push(`"${specifier}": ${layer.says}`);
   }
   if (!isTest(file)) {
