@@ -8,9 +8,11 @@ import {
   isErrno,
   type Mount,
   mount,
+  mountsBelow,
   type RunOptions,
   type RunResult,
   run,
+  unmount,
 } from '@lxd-ts/host';
 import type { Config, ConfigKey } from '../config.ts';
 import { badRequest, conflict, internal, type LxdError, messageOf } from '../errors.ts';
@@ -58,8 +60,13 @@ export const configuredFilesystem = ({ 'block.filesystem': name = '' }: Config):
   throw badRequest(`Invalid value for "block.filesystem": "${name}" is not one of ${blockFilesystems.join(', ')}`);
 };
 
+/** Runs a program that changes what is there: it goes on to its end when this process does not. */
 const program = (kind: BlockFilesystem, argv: Argv, options: RunOptions = {}): Promise<RunResult> =>
-  run([...dieWithUs, ...argv], { debianPackage: packages[kind], ...options });
+  run(argv, { debianPackage: packages[kind], ...options });
+
+/** Runs a program on a new device, which is removed when this process ends before it. */
+const making = (kind: BlockFilesystem, argv: Argv, options: RunOptions = {}): Promise<RunResult> =>
+  program(kind, [...dieWithUs, ...argv], options);
 
 /**
  * Makes a file system on a device, whatever it held.
@@ -79,12 +86,12 @@ export const makeFilesystem = async (
     );
   }
   const signal = options.signal ? { signal: options.signal } : {};
-  if (kind === 'xfs') await program(kind, ['mkfs.xfs', '-q', '-f', '-K', device], signal);
-  else if (kind === 'btrfs') await program(kind, ['mkfs.btrfs', '-q', '-f', '-K', device], signal);
+  if (kind === 'xfs') await making(kind, ['mkfs.xfs', '-q', '-f', '-K', device], signal);
+  else if (kind === 'btrfs') await making(kind, ['mkfs.btrfs', '-q', '-f', '-K', device], signal);
   else {
     // The seed lets a copy get a UUID of its own at once.
     const mkfs = (...extended: string[]): Promise<RunResult> =>
-      program(kind, ['mkfs.ext4', '-q', '-F', '-O', 'metadata_csum_seed', '-E', extended.join(), device], signal);
+      making(kind, ['mkfs.ext4', '-q', '-F', '-O', 'metadata_csum_seed', '-E', extended.join(), device], signal);
     try {
       await mkfs('nodiscard', ...(options.zeroed ? ['assume_storage_prezeroed=1'] : []));
     } catch (error) {
@@ -137,13 +144,24 @@ export const mountFilesystem = async (
   }
 };
 
+const temporaryPrefix = 'lxd-ts-mount-';
+
+/** Unmounts what a killed process left mounted by `withFilesystem`, of those devices that are the caller's. */
+export const unmountForgotten = async (isOwn: (device: string) => boolean): Promise<void> => {
+  for (const { target, source } of mountsBelow(tmpdir())) {
+    if (!target.startsWith(join(tmpdir(), temporaryPrefix)) || !isOwn(source)) continue;
+    await unmount(target);
+    await rmdir(target);
+  }
+};
+
 /** Mounts a device at a directory of its own while a function runs. */
 export const withFilesystem = async <T>(
   device: string,
   use: (path: string) => Promise<T>,
   options: { readonly readOnly?: boolean } = {},
 ): Promise<T> => {
-  const directory = await mkdtemp(join(tmpdir(), 'lxd-ts-mount-'));
+  const directory = await mkdtemp(join(tmpdir(), temporaryPrefix));
   try {
     await using mounted = await mountFilesystem(device, directory, options);
     return await use(mounted.target);
@@ -261,12 +279,12 @@ export const newFilesystemUuid = async (device: string): Promise<void> => {
   if (kind === 'ext4') {
     // Without the seed all checksums depend on the UUID, and tune2fs rewrites them after a check.
     if (!seeded) await checkExt4(device);
-    await program(kind, ['tune2fs', '-U', 'random', device]);
+    await making(kind, ['tune2fs', '-U', 'random', device]);
     if (!seeded) await withFilesystem(device, removeLostAndFound);
-  } else if (kind === 'btrfs') await program(kind, ['btrfstune', '-f', '-m', device]);
+  } else if (kind === 'btrfs') await making(kind, ['btrfstune', '-f', '-m', device]);
   else {
     // A frozen xfs has an entry in its log, which xfs_admin wants replayed.
     await withFilesystem(device, async () => undefined);
-    await program(kind, ['xfs_admin', '-U', 'generate', device]);
+    await making(kind, ['xfs_admin', '-U', 'generate', device]);
   }
 };

@@ -49,7 +49,10 @@ export interface Volume {
   readonly name: string;
   /** Set: this names a snapshot of the volume. */
   readonly snapshot?: string;
-  /** The volume's own configuration with the pool's `volume.*` defaults already applied. */
+  /**
+   * The volume's own configuration with the pool's `volume.*` defaults already applied. For virtual machines `size.state` may be
+   * among it, as the root device has it: the size of the volume that holds their metadata, where that is one of its own.
+   */
   readonly config: Config;
 }
 
@@ -201,7 +204,8 @@ export interface StoragePool extends AsyncDisposable {
   renameVolume(volume: Volume, name: string, work?: Work): Promise<void>;
 
   /**
-   * Sets the size of the volume; `undefined` lifts the limit.
+   * Sets the size of the volume; `undefined` lifts the limit. What is a block device always has a size: `undefined` gives it the
+   * default one (10 GiB), unless it is larger already. `config['size.state']` is applied too, to the metadata of a virtual machine.
    *
    * @throws LxdError bad-request when it would shrink below use (or at all, for `block`),
    *   not-implemented when this pool cannot limit it, conflict when the volume must be unmounted for it

@@ -15,6 +15,10 @@ export interface PoolForm {
   readonly quotas?: boolean;
   /** A larger `size` that the pool can grow to, when it can. */
   readonly grows?: string;
+  /** Volumes take their whole size from the pool at once. Default: only what is written to them. */
+  readonly allocates?: boolean;
+  /** The process is killed in this form too, not in the first alone: it restores or copies in another way. */
+  readonly crashes?: boolean;
   /** Why this form cannot be tried on this host; absent: it can. */
   readonly skip?: string | undefined;
 }

@@ -1,0 +1,37 @@
+import { storageConformance } from '@lxd-ts/driver-kit/testing';
+import { lvm } from '@lxd-ts/storage-lvm';
+
+const MiB = 1024 ** 2;
+
+storageConformance({
+  driver: lvm,
+  importFrom: {
+    specifier: '@lxd-ts/storage-lvm',
+    name: 'lvm',
+    directory: import.meta.dirname,
+    nodeOptions: ['--conditions=lxd-ts-source'],
+  },
+  pools: [
+    {
+      title: '[05.13 05.19 05.21 05.25 05.183] thin, in a loop file',
+      config: async () => ({ size: '4GiB' }),
+      grows: '5GiB',
+    },
+    {
+      title: '[05.25 05.184] thick, on a block device',
+      // Snapshots take their whole size; holes in the file take none.
+      config: async ({ blockDevice }) => ({
+        source: await blockDevice(1024 * 1024 * MiB),
+        'lvm.use_thinpool': 'false',
+        'lvm.vg_name': 'lxd-ts-thick',
+      }),
+      allocates: true,
+      crashes: true,
+    },
+  ],
+  tiny: {
+    title: 'thin, in a small loop file',
+    config: async () => ({ size: '256MiB' }),
+    tooMuch: 320 * MiB,
+  },
+});

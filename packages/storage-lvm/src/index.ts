@@ -1,0 +1,1 @@
+export { lvm } from './driver.ts';

@@ -1,0 +1,79 @@
+/**
+ * Logical volumes that stand beside a volume's own while it is restored. The prefixes are none that volumes have, and what a
+ * killed process left is finished or undone by them when the pool is opened.
+ */
+
+import { lvm } from './command.ts';
+import { type Group, logicalVolumes } from './group.ts';
+import { removeLogicalVolume } from './remove.ts';
+
+export const newName = (name: string): string => `new_${name}`;
+export const oldName = (name: string): string => `old_${name}`;
+export const undoName = (name: string): string => `undo_${name}`;
+
+const prefixed = (prefix: string, names: readonly string[]): string[] =>
+  names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
+
+const rename = (group: Group, from: string, to: string): Promise<unknown> => lvm(['lvrename', group.name, from, to]);
+
+/**
+ * Puts each `new_x` in the place of its `x`, which is removed. Once the first `old_x` is there, it is never undone but finished.
+ *
+ * @param names - the logical volumes, without prefix
+ */
+export const swap = async (group: Group, names: readonly string[]): Promise<void> => {
+  for (const name of names) {
+    await rename(group, name, oldName(name));
+    await rename(group, newName(name), name);
+  }
+  for (const name of names) await removeLogicalVolume(group, oldName(name));
+};
+
+/** A volume's own logical volumes, without the last part of the name that tells them apart. */
+const family = (name: string): string => name.replace(/\.block$/, '');
+
+/** Finishes swaps that were under way, and removes what was made for others that were not. */
+export const finishSwaps = async (group: Group): Promise<void> => {
+  const names = (await logicalVolumes(group)).map(({ name }) => name);
+  const [fresh, old] = [prefixed('new_', names), prefixed('old_', names)];
+  const begun = new Set(old.map(family));
+  for (const name of fresh) {
+    if (!begun.has(family(name))) await removeLogicalVolume(group, newName(name));
+    else {
+      if (names.includes(name)) await rename(group, name, oldName(name));
+      await rename(group, newName(name), name);
+      if (!old.includes(name)) old.push(name);
+    }
+  }
+  for (const name of old) await removeLogicalVolume(group, oldName(name));
+};
+
+/**
+ * Merges `undo_x` back: the thick volume is again what it was when that snapshot was taken. Nobody has it open.
+ * LVM itself goes on with a merge that was interrupted.
+ */
+export const mergeBack = async (group: Group, name: string): Promise<void> => {
+  await lvm(['lvchange', '--activate', 'y', '--ignoreactivationskip', `${group.name}/${name}`]);
+  await lvm(['lvconvert', '--merge', '--interval', '1', `${group.name}/${undoName(name)}`]);
+};
+
+/**
+ * Undoes thick restores that were under way. Of a volume with two logical volumes the snapshots are made first to last, removed
+ * last to first, and merged first to last: while the last is there, the volume is to be what it was.
+ *
+ * @param release - called with the logical volume's name before it is touched: unmounts it
+ */
+export const undoRestores = async (group: Group, release: (name: string) => Promise<void>): Promise<void> => {
+  const undo = prefixed(
+    'undo_',
+    (await logicalVolumes(group)).map(({ name }) => name),
+  ).sort();
+  const all = (await logicalVolumes(group)).map(({ name }) => name);
+  for (const name of undo) {
+    // With a disk beside it the file system is the first of two.
+    const last = all.includes(`${name}.block`) ? `${name}.block` : name;
+    await release(name);
+    if (undo.includes(last)) await mergeBack(group, name);
+    else await removeLogicalVolume(group, undoName(name));
+  }
+};

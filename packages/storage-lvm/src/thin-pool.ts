@@ -1,0 +1,51 @@
+import { type Config, parseSize } from '@lxd-ts/driver-kit';
+import { z } from 'zod';
+import { ask, lvm } from './command.ts';
+import { thinPoolUsage } from './device-mapper.ts';
+import type { Group } from './group.ts';
+import { stripes } from './made.ts';
+import { deviceName } from './names.ts';
+
+/** The mark of a thin pool that was there before the storage pool, and stays after it. */
+export const givenTag = 'lxd_ts_given';
+
+/** The names of the thin pools in a group. */
+export const thinPoolsIn = async (group: Pick<Group, 'name'>): Promise<string[]> =>
+  (await ask('lvs', z.object({ lv_name: z.string(), lv_layout: z.string() }), group.name))
+    .filter(({ lv_layout }) => lv_layout.split(',').includes('pool'))
+    .map(({ lv_name }) => lv_name);
+
+/** Makes a thin pool of all the space that is free. When it is full, writers are told so at once rather than held for a minute. */
+export const createThinPool = async (group: Group, name: string, config: Config): Promise<void> => {
+  const metadata = parseSize(config['lvm.thinpool_metadata_size'] || '0');
+  await lvm([
+    'lvcreate',
+    '--yes',
+    '--wipesignatures',
+    'y',
+    '--type',
+    'thin-pool',
+    '--errorwhenfull',
+    'y',
+    ...(metadata === 0 ? [] : ['--poolmetadatasize', `${metadata}b`]),
+    ...stripes({
+      'lvm.stripes': config['volume.lvm.stripes'] ?? '',
+      'lvm.stripes.size': config['volume.lvm.stripes.size'] ?? '',
+    }),
+    '--extents',
+    '100%FREE',
+    '--name',
+    name,
+    group.name,
+  ]);
+};
+
+/** Used and total bytes of an active thin pool, from the kernel. */
+export const usageOfThinPool = async (
+  group: Group,
+  name: string,
+): Promise<{ used: number; total: number } | undefined> => {
+  const device = deviceName(group.name, name);
+  // Without volumes the pool's own device is it; with some it is a layer below.
+  return (await thinPoolUsage(`${device}-tpool`)) ?? (await thinPoolUsage(device));
+};
