@@ -15,6 +15,7 @@ export * from './storage/block-volumes.ts';
 export * from './storage/config-keys.ts';
 export * from './storage/contract.ts';
 export * from './storage/copy-tree.ts';
+export * from './storage/die-with-us.ts';
 export * from './storage/directories.ts';
 export * from './storage/directory-volumes.ts';
 export * from './storage/exchange-directories.ts';

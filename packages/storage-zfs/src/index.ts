@@ -1,0 +1,1 @@
+export { zfs } from './driver.ts';

@@ -1,0 +1,107 @@
+/** The sizes of volumes: limits of datasets, sizes of disks with and without a file system on them. */
+import {
+  badRequest,
+  defaultDiskSize,
+  describeVolume,
+  growFilesystem,
+  notFound,
+  shrinkFilesystem,
+  type Volume,
+} from '@lxd-ts/driver-kit';
+import { complaint, rows, unless, zfs, zpool } from './commands.ts';
+import type { PoolContext } from './context.ts';
+import { type Part, partsOf, zpoolOf } from './names.ts';
+import { diskSize, limitProperties } from './properties.ts';
+
+/** The properties by which a dataset is limited, to go back to when setting them fails half way. */
+const limitNames = ['reservation', 'quota', 'refreservation', 'refquota'] as const;
+
+const readProperties = async (dataset: string, names: readonly string[]): Promise<Map<string, string> | undefined> => {
+  const output = await unless('missing', () => zfs(['get', '-H', '-p', '-o', 'property,value', names.join(), dataset]));
+  return output === undefined ? undefined : new Map(rows(output).map(([name = '', value = '']) => [name, value]));
+};
+
+const limitDataset = async (pool: PoolContext, volume: Volume, dataset: string, size: number | undefined) => {
+  // What was written a moment ago counts: the kernel notices with the next transaction group.
+  if (size !== undefined && (await pool.mounts.mountedAt(volume))) await zpool(['sync', zpoolOf(pool.root)]);
+  const before = await readProperties(dataset, limitNames);
+  if (!before) throw notFound(`${describeVolume(volume)} is not there`);
+  try {
+    await zfs(['set', ...limitProperties(volume.config, size), dataset]);
+  } catch (error) {
+    await zfs(['set', ...[...before].map(([name, value]) => `${name}=${value === '0' ? 'none' : value}`), dataset]);
+    if (complaint(error) !== 'too-small') throw error;
+    throw badRequest(`${describeVolume(volume)} cannot shrink to ${size} bytes: it uses more`, { cause: error });
+  }
+};
+
+/** The size of a zvol in bytes. */
+export const sizeOfDisk = async (volume: Volume, zvol: string): Promise<number> => {
+  const size = (await readProperties(zvol, ['volsize']))?.get('volsize');
+  if (size === undefined) throw notFound(`${describeVolume(volume)} is not there`);
+  return Number(size);
+};
+
+const setDiskSize = async (zvol: string, size: number): Promise<void> => {
+  await zfs(['set', `volsize=${size}`, zvol]);
+};
+
+/** Gives a disk that went back to an earlier state the size back that it had since, and the file system on it. */
+export const regrowDisk = async (
+  pool: PoolContext,
+  volume: Volume,
+  { dataset, kind }: Part,
+  size: number,
+): Promise<void> => {
+  if ((await sizeOfDisk(volume, dataset)) >= size) return;
+  await setDiskSize(dataset, size);
+  if (kind !== 'formatted') return;
+  await using disk = await pool.disks.device(dataset);
+  await growFilesystem(disk.path);
+};
+
+/** Disks grow; they never shrink, since nobody knows what is at their end. */
+export const resizeDisk = async (volume: Volume, zvol: string, size: number | undefined): Promise<void> => {
+  if (size === undefined) return;
+  const [now, wanted] = [await sizeOfDisk(volume, zvol), diskSize(volume, size)];
+  if (wanted < now) {
+    throw badRequest(`Block volumes cannot be shrunk: it has ${now} bytes, ${size} were asked for`);
+  }
+  if (wanted > now) await setDiskSize(zvol, wanted);
+};
+
+/** A disk with a file system on it changes with that. Without a size it is as large as a new one. */
+export const resizeFormatted = async (
+  pool: PoolContext,
+  volume: Volume,
+  zvol: string,
+  size = defaultDiskSize,
+): Promise<void> => {
+  const [now, wanted] = [await sizeOfDisk(volume, zvol), diskSize(volume, size)];
+  if (wanted === now) return;
+  const mountedAt = await pool.mounts.mountedAt(volume);
+  await using disk = await pool.disks.device(zvol);
+  if (wanted < now) {
+    await shrinkFilesystem(disk.path, wanted, { mountedAt });
+    await setDiskSize(zvol, wanted);
+  } else {
+    await setDiskSize(zvol, wanted);
+    await growFilesystem(disk.path, mountedAt);
+  }
+};
+
+const resizePart = async (pool: PoolContext, volume: Volume, { dataset, kind }: Part, size: number | undefined) => {
+  if (kind === 'dataset') {
+    // A machine's size is that of its disk.
+    if (volume.content === 'filesystem') await limitDataset(pool, volume, dataset, size);
+  } else if (kind === 'disk') await resizeDisk(volume, dataset, size);
+  else await resizeFormatted(pool, volume, dataset, size);
+};
+
+/** Sets the size of a volume; see the contract. */
+export const resizeVolume = async (pool: PoolContext, volume: Volume, size: number | undefined): Promise<void> => {
+  for (const part of partsOf(pool.root, volume)) {
+    await resizePart(pool, volume, part, size);
+    await pool.space.refresh(part.dataset);
+  }
+};

@@ -1,0 +1,205 @@
+/** Where a pool lives: a zpool on a loop file or a device, or a zpool or dataset that is there already. */
+import { existsSync } from 'node:fs';
+import { mkdir, rm, stat, truncate } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import {
+  badRequest,
+  type Config,
+  conflict,
+  defaultLoopSize,
+  isTrue,
+  messageOf,
+  type PoolSpec,
+  parseSize,
+  UndoStack,
+  unavailable,
+} from '@lxd-ts/driver-kit';
+import { createSparseFile, isErrno, run } from '@lxd-ts/host';
+import { complaint, rows, unless, whileBusy, zfs, zpool } from './commands.ts';
+import { zpoolOf } from './names.ts';
+import { asOptions } from './properties.ts';
+
+/** The smallest device that a zpool can be made on. */
+const minimumSize = 64 * 1024 ** 2;
+
+/** The loop file that the driver makes for a pool without a source. */
+export const loopFile = ({ disks, name }: Pick<PoolSpec, 'disks' | 'name'>): string => join(disks, `${name}.img`);
+
+/** The properties of the root dataset, which all below inherit. */
+const rootProperties: readonly string[] = [
+  'mountpoint=legacy',
+  'xattr=sa',
+  'acltype=posixacl',
+  'atime=off',
+  'relatime=on',
+  'setuid=on',
+  'exec=on',
+  'devices=on',
+];
+
+/** Whether the kernel has this zpool imported (zfs(4), kstats). */
+export const isImported = (name: string): boolean => existsSync(`/proc/spl/kstat/zfs/${name}`);
+
+const givenSource = ({ config }: PoolSpec): string => config.source ?? '';
+
+const checkZpoolName = (name: string): void => {
+  if (!/^[A-Za-z][A-Za-z0-9_.:-]*$/.test(name) || /^(mirror|raidz|draid|spare|log|c[0-9])/.test(name)) {
+    throw badRequest(`Invalid value for "zfs.pool_name": "${name}" is no name that a zpool can have`);
+  }
+};
+
+const createZpool = async (name: string, device: string, options: { readonly force: boolean }): Promise<void> => {
+  checkZpoolName(name);
+  if (isImported(name)) throw conflict(`A zpool "${name}" exists already; choose another name with "zfs.pool_name"`);
+  const properties = rootProperties.flatMap((one) => (one.startsWith('mountpoint') ? [] : ['-O', one]));
+  const force = options.force ? ['-f'] : [];
+  try {
+    await zpool([
+      'create',
+      ...force,
+      '-m',
+      'legacy',
+      '-o',
+      'autotrim=on',
+      '-O',
+      'compression=on',
+      ...properties,
+      name,
+      device,
+    ]);
+  } catch (error) {
+    throw conflict(`Failed to make a zpool on "${device}": ${messageOf(error)}`, { cause: error });
+  }
+};
+
+const createLoopFile = async (spec: PoolSpec, name: string): Promise<Config> => {
+  const file = loopFile(spec);
+  await mkdir(spec.disks, { recursive: true, mode: 0o700 });
+  const GiB = 1024 ** 3;
+  const size = spec.config.size || `${Math.floor((await defaultLoopSize(spec.disks)) / GiB)}GiB`;
+  if (parseSize(size) < minimumSize) {
+    throw badRequest(`Invalid value for "size": "${size}" is too small for a zpool, which needs ${minimumSize} bytes`);
+  }
+  await using undo = new UndoStack();
+  try {
+    await createSparseFile(file, parseSize(size));
+    undo.add('remove the loop file', () => rm(file));
+  } catch (error) {
+    throw isErrno(error, 'EEXIST') ? conflict(`The loop file "${file}" exists already`, { cause: error }) : error;
+  }
+  await createZpool(name, file, { force: false });
+  undo.commit();
+  return { ...spec.config, size, source: file, 'zfs.pool_name': name };
+};
+
+/** Whether a path can carry a zpool. */
+const checkDevice = async (source: string): Promise<'device' | 'file'> => {
+  try {
+    const stats = await stat(source);
+    if (stats.isBlockDevice()) return 'device';
+    if (stats.isFile()) return 'file';
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT', 'ENOTDIR')) throw error;
+  }
+  throw badRequest(`Source "${source}" must be a block device, a file, or the name of a zpool or dataset`);
+};
+
+const takeDevice = async (spec: PoolSpec, source: string, name: string): Promise<Config> => {
+  const kind = await checkDevice(source);
+  const wipe = isTrue(spec.config['source.wipe']);
+  if (wipe) await run(['wipefs', '--all', '--force', '--quiet', source], { debianPackage: 'util-linux' });
+  await createZpool(name, source, { force: wipe });
+  // A device may have another name at the next start: the zpool is looked for by its own. A file is found where it is.
+  return { source: kind === 'file' ? source : name, 'volatile.initial_source': source, 'zfs.pool_name': name };
+};
+
+const takeDataset = async (spec: PoolSpec, source: string): Promise<Config> => {
+  const named = spec.config['zfs.pool_name'];
+  if (named && named !== source) throw badRequest('The source must match zfs.pool_name if specified');
+  if (!isImported(zpoolOf(source))) await importZpool(zpoolOf(source));
+  const found = await unless('missing', () => zfs(['list', '-H', '-r', '-t', 'all', '-o', 'name', source]));
+  if (found === undefined) {
+    try {
+      await zfs(['create', ...asOptions(rootProperties), source]);
+    } catch (error) {
+      throw complaint(error) === undefined && !/parent/.test(messageOf(error))
+        ? error
+        : badRequest(`The dataset "${source}" cannot be made: ${messageOf(error)}`, { cause: error });
+    }
+  } else {
+    if (rows(found).length > 1) {
+      throw conflict(
+        `Provided ZFS pool (or dataset) isn't empty, run "sudo zfs list ${source}" to see existing entries`,
+      );
+    }
+    await zfs(['set', ...rootProperties, source]);
+  }
+  return { source, 'volatile.initial_source': source, 'zfs.pool_name': source };
+};
+
+/** Makes or takes what the pool lives in, as its `source` says. Returns the effective configuration. */
+export const createSource = async (spec: PoolSpec): Promise<Config> => {
+  const source = givenSource(spec);
+  const name = spec.config['zfs.pool_name'] || spec.name;
+  if (source === '') return createLoopFile(spec, name);
+  // A size is for loop files alone.
+  const { size: _, ...config } = spec.config;
+  if (source.startsWith('/')) return { ...config, ...(await takeDevice(spec, source, name)) };
+  return { ...config, ...(await takeDataset(spec, source)) };
+};
+
+/** The root dataset of a pool. */
+export const rootDataset = ({ config, name }: Pick<PoolSpec, 'config' | 'name'>): string =>
+  config['zfs.pool_name'] || name;
+
+/**
+ * @param directory - where its file is; undefined: it is on devices
+ * @throws LxdError unavailable when its devices or files are not there
+ */
+const importZpool = async (name: string, directory?: string): Promise<void> => {
+  try {
+    // Forced: another host may have died with it. Nothing is mounted by it.
+    await zpool(['import', '-f', '-N', ...(directory === undefined ? [] : ['-d', directory]), name]);
+  } catch (error) {
+    // Imported by someone else since it was looked for.
+    if (complaint(error) === 'exists' && isImported(name)) return;
+    throw unavailable(`The zpool "${name}" cannot be imported: ${messageOf(error)}`, { cause: error });
+  }
+};
+
+/** Imports the zpool of a pool unless it is. */
+export const openSource = async (spec: PoolSpec): Promise<void> => {
+  const name = zpoolOf(rootDataset(spec));
+  if (isImported(name)) return;
+  const source = givenSource(spec);
+  if (!source.startsWith('/')) return importZpool(name);
+  if (!existsSync(source)) throw unavailable(`The source "${source}" of storage pool "${spec.name}" is not there`);
+  const isDevice = (await stat(source)).isBlockDevice();
+  await importZpool(name, isDevice ? undefined : dirname(source));
+};
+
+/** Exports the zpool, unless someone uses it. The datasets of others in it stay available: it is left then. */
+export const closeSource = async (root: string): Promise<void> => {
+  if (root.includes('/') || !isImported(root)) return;
+  await unless('busy', () => zpool(['export', root]));
+};
+
+/** Takes away what `createSource` made, and what was given: LXD assumes that the pool is its own. */
+export const deleteSource = async (spec: PoolSpec): Promise<void> => {
+  const root = rootDataset(spec);
+  if (root.includes('/')) await whileBusy(() => unless('missing', () => zfs(['destroy', '-r', root])));
+  else await whileBusy(() => unless('missing', () => zpool(['destroy', root])));
+  if (givenSource(spec) === loopFile(spec)) await rm(loopFile(spec), { force: true });
+};
+
+/** Makes the loop file larger, and the zpool with it. */
+export const growSource = async (spec: PoolSpec, size: string): Promise<void> => {
+  const file = loopFile(spec);
+  if (givenSource(spec) !== file) {
+    throw badRequest(`Storage pool "${spec.name}" cannot grow: only pools in a loop file made by the server can`);
+  }
+  const [wanted, { size: now }] = [parseSize(size), await stat(file)];
+  if (wanted < now) throw badRequest(`Storage pools cannot be shrunk: it has ${now} bytes, ${wanted} were asked for`);
+  await truncate(file, wanted);
+  await zpool(['online', '-e', zpoolOf(rootDataset(spec)), file]);
+};

@@ -1,0 +1,97 @@
+/**
+ * What volumes use. No system call tells it of a dataset that is not mounted, nor of a disk, and a question must start no program.
+ * So the figures are read with each change, when a program runs anyway, and kept; for what is mounted, the live figures of the file
+ * system correct them.
+ */
+import { statfs } from 'node:fs/promises';
+import { rows, unless, zfs } from './commands.ts';
+
+/** Bytes, as `zfs list` tells them. */
+interface Figures {
+  /** What would be free again if it and its snapshots were deleted. */
+  readonly used: number;
+  /** Its own part of that. */
+  readonly usedByDataset: number;
+  /** What can be reached in it, shared or not. */
+  readonly referenced: number;
+  readonly quota: number;
+  readonly refquota: number;
+  /** The size of a disk. */
+  readonly volsize: number;
+}
+
+export interface Usage {
+  readonly used: number;
+  readonly total?: number;
+}
+
+export interface Space {
+  /** Reads the figures of datasets and of their snapshots again. */
+  refresh(...datasets: string[]): Promise<void>;
+  /** Forgets what is gone. */
+  forget(dataset: string): void;
+  /** Reads the figures of everything. */
+  refreshAll(): Promise<void>;
+  /**
+   * The use of a dataset, zvol or snapshot.
+   *
+   * @param mountedAt - where it is mounted, if it is
+   * @returns undefined when nothing is known of it
+   */
+  usage(name: string, mountedAt?: string): Promise<Usage | undefined>;
+}
+
+const columns = ['name', 'used', 'usedbydataset', 'referenced', 'quota', 'refquota', 'volsize'] as const;
+
+/** Reads a row of `zfs list`, in the order of `columns`. What does not apply is `-` there, and 0 here. */
+export const parseFigures = ([name = '', ...values]: readonly string[]): [string, Figures] => {
+  const [used = 0, usedByDataset = 0, referenced = 0, quota = 0, refquota = 0, volsize = 0] = values.map((value) =>
+    /^[0-9]+$/.test(value) ? Number(value) : 0,
+  );
+  return [name, { used, usedByDataset, referenced, quota, refquota, volsize }];
+};
+
+/**
+ * The use that follows from kept figures and the live ones of a mounted file system.
+ *
+ * @param live - bytes that are referenced now
+ */
+export const usageOf = (figures: Figures, live?: number): Usage => {
+  const total = figures.quota || figures.refquota || figures.volsize;
+  // With a limit on the data alone snapshots do not count.
+  const counted = figures.refquota ? figures.usedByDataset : figures.used;
+  const used = live === undefined ? counted : Math.max(0, counted + live - figures.referenced);
+  return { used, ...(total === 0 ? {} : { total }) };
+};
+
+/** @param root - the root dataset of the pool */
+export const spaceOf = (root: string): Space => {
+  const known = new Map<string, Figures>();
+  const list = async (...scope: string[]): Promise<void> => {
+    // Deleted meanwhile: nothing is known of it then.
+    const output = await unless('missing', () =>
+      zfs(['list', '-H', '-p', '-t', 'all', '-o', columns.join(), ...scope]),
+    );
+    for (const row of rows(output ?? '')) known.set(...parseFigures(row));
+  };
+  const forget = (dataset: string): void => {
+    for (const name of known.keys()) if (name === dataset || name.startsWith(`${dataset}@`)) known.delete(name);
+  };
+  return {
+    forget,
+    async refresh(...datasets) {
+      for (const dataset of datasets) forget(dataset);
+      await list('-d', '1', ...datasets);
+    },
+    async refreshAll() {
+      known.clear();
+      await list('-r', root);
+    },
+    async usage(name, mountedAt) {
+      const figures = known.get(name);
+      if (!figures || mountedAt === undefined) return figures && usageOf(figures);
+      const { bsize, blocks, bfree } = await statfs(mountedAt);
+      return usageOf(figures, (blocks - bfree) * bsize);
+    },
+  };
+};
