@@ -11,6 +11,7 @@ import { btrfs } from '@lxd-ts/storage-btrfs';
 import { dir } from '@lxd-ts/storage-dir';
 import { type Areas, createApi } from './composition/api.ts';
 import { type BaseOptions, openBase } from './composition/base.ts';
+import { createBuckets } from './composition/buckets.ts';
 import { createImages } from './composition/images.ts';
 import { createInstances, type Instances } from './composition/instances.ts';
 import { createNetworks } from './composition/networks.ts';
@@ -45,7 +46,7 @@ export interface Daemon {
 }
 
 /** Brings up what is on record, and clears what a crash left half done. */
-const recover = async ({ base, storage, networks, images, instances: area }: Areas): Promise<void> => {
+const recover = async ({ base, storage, buckets, networks, images, instances: area }: Areas): Promise<void> => {
   await storage.pools.openAll();
   await images.images.recover();
   await area.instances.recover();
@@ -54,6 +55,7 @@ const recover = async ({ base, storage, networks, images, instances: area }: Are
   await storage.customVolumes.recover();
   await storage.volumeCopying.recover();
   await storage.volumeSnapshots.recover();
+  await buckets.buckets.recover();
   await area.moving.recover();
   await area.snapshots.recover();
   await area.backups.recover();
@@ -105,10 +107,11 @@ export const startDaemon = async ({ gid, onShutdown, ...options }: DaemonOptions
   // A volume's record tells of its instance, which lies in a volume.
   const record: Instances['record'] = (instance, withSnapshots) => instances.record(instance, withSnapshots);
   const storage = createStorage(base, (instance) => record(instance, true));
+  const buckets = createBuckets(base, storage);
   const networks = createNetworks(base);
   const images = createImages(base, storage);
   const instances = createInstances(base, storage, networks, images);
-  const areas = { base, storage, networks, images, instances };
+  const areas = { base, storage, buckets, networks, images, instances };
   const { router, https } = await createApi(areas, onShutdown);
   const all = (): Promise<readonly Instance[]> => stores.instances.list();
 
@@ -116,15 +119,17 @@ export const startDaemon = async ({ gid, onShutdown, ...options }: DaemonOptions
   const guestApi = await listenToGuests(areas);
   const socket = await listenUnix(router, directories.socket, gid);
   await https.open();
+  await buckets.listener.open();
   log.info({ socket: directories.socket }, 'Ready');
   const autostart = instances.lifecycle.autostart(await all());
   const tasks = startTasks(areas);
 
   const drain = (): Promise<void> => operations.drain(Number(settings.get('core.shutdown_timeout') ?? 5) * 60_000);
   const stop = async (): Promise<void> => {
-    await Promise.all([socket, https, guestApi].map((listener) => listener[Symbol.asyncDispose]()));
+    const listeners = [socket, https, buckets.listener, guestApi];
+    await Promise.all(listeners.map((listener) => listener[Symbol.asyncDispose]()));
     await drain();
-    await Promise.all([autostart, ...tasks.map((task) => task[Symbol.asyncDispose]())]);
+    await Promise.all([autostart, ...[...tasks, buckets.served].map((one) => one[Symbol.asyncDispose]())]);
     await Promise.all([local.close(), global.close()]);
   };
   return {

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import { createAssembled } from './assembled.ts';
 import { createKeyLocks } from './key-locks.ts';
 import { layoutOf, prepareLayout } from './layout.ts';
@@ -8,6 +9,8 @@ import { createUploads, type Uploads } from './uploads.ts';
 export interface BucketFiles extends AsyncDisposable {
   readonly objects: Objects;
   readonly uploads: Uploads;
+  /** When the directory became a bucket. */
+  readonly createdAt: Date;
   /** What an earlier run left half done has been cleared up. */
   readonly tidied: Promise<void>;
 }
@@ -23,6 +26,7 @@ export const openBucketFiles = async (
 ): Promise<BucketFiles> => {
   const layout = layoutOf(directory);
   await prepareLayout(layout);
+  const { birthtime } = await stat(layout.objects);
   const locks = createKeyLocks();
   const assembled = createAssembled(layout);
   const objects = createObjects(layout, locks, assembled);
@@ -33,6 +37,7 @@ export const openBucketFiles = async (
   return {
     objects,
     uploads,
+    createdAt: birthtime,
     tidied,
     async [Symbol.asyncDispose]() {
       closing.abort();

@@ -107,13 +107,14 @@ const onObject = (target: Target): Operation => {
   }
 };
 
-const listBuckets = ({ grant }: Call): Reply =>
-  document('ListAllMyBucketsResult', {
-    Owner: owner,
-    Buckets: {
-      Bucket: grant.buckets.map(({ name, createdAt }) => ({ Name: name, CreationDate: createdAt })),
-    },
-  });
+const listBuckets = async ({ grant }: Call): Promise<Reply> => {
+  const buckets = [];
+  for (const { name, use } of grant.buckets) {
+    await using open = await use();
+    buckets.push({ Name: name, CreationDate: open.files.createdAt });
+  }
+  return document('ListAllMyBucketsResult', { Owner: owner, Buckets: { Bucket: buckets } });
+};
 
 /**
  * Runs the operation that a request is.
@@ -134,6 +135,9 @@ export const dispatch = async (call: Call, bucket: string, key: string): Promise
   if (writes && grant.readOnly) throw new S3Error('AccessDenied', 'The key may only read.');
   await using stack = new AsyncDisposableStack();
   const use = stack.use(await granted.use());
+  use.signal?.throwIfAborted();
+  use.signal?.addEventListener('abort', call.cut);
+  stack.defer(() => use.signal?.removeEventListener('abort', call.cut));
   const reply = await run({ ...call, bucket, key, files: use.files });
   const { body } = reply;
   if (body === undefined || typeof body === 'string') return reply;

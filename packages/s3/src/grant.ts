@@ -3,13 +3,14 @@ import type { BucketFiles } from './bucket-files.ts';
 /** A bucket in use for one request. */
 export interface BucketUse extends AsyncDisposable {
   readonly files: BucketFiles;
+  /** Ends the request at once: the bucket must be let go. */
+  readonly signal?: AbortSignal;
 }
 
 /** A bucket that a key opens. */
 export interface GrantedBucket {
   readonly name: string;
-  readonly createdAt: Date;
-  /** Makes the bucket's files accessible until disposed. Called for each request that needs them. */
+  /** Makes the bucket's files accessible until disposed. Called for each request that needs them. What it throws is answered. */
   use(): Promise<BucketUse>;
 }
 

@@ -99,6 +99,7 @@ export const createS3Handler = ({ access, domains = [], onError }: S3Options): S
             waiting = false;
             return body;
           },
+          cut: () => incoming.destroy(),
           granted(name): GrantedBucket {
             const found = grant.buckets.find((one) => one.name === name);
             if (!found) throw new S3Error('AccessDenied');

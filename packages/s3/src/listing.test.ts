@@ -6,7 +6,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { serveTest, type TestServer } from './testing/serve.ts';
+import { serveTest, type TestServer } from '../test/serve.ts';
 
 let server: TestServer;
 let client: S3Client;
@@ -165,11 +165,11 @@ it('objects are read back by every key, and gone when deleted', async () => {
 
 it('a directory with more names than are held at once is listed whole', async () => {
   const { objects } = server.files();
-  const many = Array.from({ length: 5000 }, (_, at) => `many/${String((at * 7919) % 5000).padStart(4, '0')}`);
-  for (const key of many) await objects.put(key, asBody('x'), described);
+  const many = Array.from({ length: 2500 }, (_, at) => `many/${String((at * 7919) % 2500).padStart(4, '0')}`);
+  await Promise.all(many.map((key) => objects.put(key, asBody('x'), described)));
   const { keys: found } = await listAll({ Prefix: 'many/' });
   expect(found).toEqual([...many].sort());
-  for (const key of many) await objects.delete(key);
+  await Promise.all(many.map((key) => objects.delete(key)));
   expect((await listAll({ Prefix: 'many', Delimiter: '/' })).prefixes).toEqual([]);
 });
 

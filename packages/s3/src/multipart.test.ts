@@ -15,7 +15,7 @@ import {
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { serveTest, type TestServer } from './testing/serve.ts';
+import { serveTest, type TestServer } from '../test/serve.ts';
 import { uploadLifetime } from './uploads.ts';
 
 let server: TestServer;

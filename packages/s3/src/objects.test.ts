@@ -16,7 +16,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { serveTest, type TestServer } from './testing/serve.ts';
+import { serveTest, type TestServer } from '../test/serve.ts';
 
 let server: TestServer;
 let client: S3Client;

@@ -19,6 +19,8 @@ export interface Call {
   readonly grant: Grant;
   /** The body; asking for it tells the client to send it. @param limit - of a document, in bytes */
   body(limit?: number): Body;
+  /** Ends the connection. */
+  cut(): void;
   /** A bucket that the key opens. @throws S3Error AccessDenied */
   granted(name: string): GrantedBucket;
 }

@@ -1,4 +1,5 @@
 /** The REST API: which routes there are, and what each is given. */
+import { bucketRoutes } from '../buckets/routes.ts';
 import { certificateRoutes } from '../certificates/routes.ts';
 import { createCertificateService } from '../certificates/service.ts';
 import { loadTrust } from '../certificates/trust.ts';
@@ -37,6 +38,7 @@ import { volumeRoutes } from '../storage/volume-routes.ts';
 import { volumeSnapshotRoutes } from '../storage/volume-snapshot-routes.ts';
 import { warningRoutes } from '../warnings/routes.ts';
 import type { Base } from './base.ts';
+import type { Buckets } from './buckets.ts';
 import type { Images } from './images.ts';
 import type { Instances } from './instances.ts';
 import type { Networks } from './networks.ts';
@@ -45,6 +47,7 @@ import type { Storage } from './storage.ts';
 export interface Areas {
   readonly base: Base;
   readonly storage: Storage;
+  readonly buckets: Buckets;
   readonly networks: Networks;
   readonly images: Images;
   readonly instances: Instances;
@@ -52,7 +55,7 @@ export interface Areas {
 
 /** @param onShutdown - see `DaemonOptions` */
 export const createApi = async (
-  { base, storage, networks, images, instances: area }: Areas,
+  { base, storage, buckets, networks, images, instances: area }: Areas,
   onShutdown: (force: boolean) => void,
 ) => {
   const { directories, log, events, settings, certificate, operations, stores, usedBy } = base;
@@ -111,6 +114,7 @@ export const createApi = async (
     scan,
     recover: createImport({ ...base, scan, pools: storage.pools, rootVolumes, takeUp }),
   });
+  bucketRoutes(router, buckets);
   imageAliasRoutes(router, images);
   imageRoutes(router, { ...images, operations, events, instance: stores.instances.get });
 

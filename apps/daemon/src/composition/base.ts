@@ -2,6 +2,7 @@
 import { createInitialRows, openDatabases } from '@lxd-ts/database';
 import type { Config, Driver } from '@lxd-ts/driver-kit';
 import type { Logger } from 'pino';
+import { createBucketStore } from '../buckets/store.ts';
 import { createCertificateStore } from '../certificates/store.ts';
 import { createDirectories, type Directories } from '../core/directories.ts';
 import { readHostFacts } from '../core/host-facts.ts';
@@ -58,6 +59,7 @@ export const openBase = async ({ directories, log, events, drivers: own }: BaseO
     images: createImageStore(global),
     pools: createPoolStore(global),
     volumes: createVolumeStore(global),
+    buckets: createBucketStore(global),
     networks: createNetworkStore(global),
     certificates: createCertificateStore(global),
     warnings: createWarningStore(global),

@@ -4,10 +4,12 @@ import {
   instanceUrl,
   networkUrl,
   profileUrl,
+  storageBucketUrl,
   storageVolumeSnapshotUrl,
   storageVolumeUrl,
 } from '@lxd-ts/api';
 import type { Config } from '@lxd-ts/driver-kit';
+import type { BucketStore } from '../buckets/store.ts';
 import type { ImageStore } from '../images/store.ts';
 import type { Devices } from '../instances/instance.ts';
 import type { SnapshotStore } from '../instances/snapshots-store.ts';
@@ -23,6 +25,7 @@ interface Stores {
   readonly networks: NetworkStore;
   readonly volumes: VolumeStore;
   readonly images: ImageStore;
+  readonly buckets: BucketStore;
 }
 
 /** Names a custom volume. */
@@ -59,7 +62,15 @@ export interface UsedBy {
   project(name: string): Promise<string[]>;
 }
 
-export const createUsedBy = ({ instances, snapshots, profiles, networks, volumes, images }: Stores): UsedBy => {
+export const createUsedBy = ({
+  instances,
+  snapshots,
+  profiles,
+  networks,
+  volumes,
+  images,
+  buckets,
+}: Stores): UsedBy => {
   /** Instances and profiles that have a device for which `uses` holds. */
   const devicesThat = async (uses: (device: Config) => boolean): Promise<string[]> => {
     const [allInstances, allSnapshots, allProfiles] = await Promise.all([
@@ -83,19 +94,22 @@ export const createUsedBy = ({ instances, snapshots, profiles, networks, volumes
 
   const customUrl = ({ pool, project, name }: VolumeKey): string => storageVolumeUrl(pool, 'custom', name, { project });
 
+  const bucketUrl = ({ pool, project, name }: VolumeKey): string => storageBucketUrl(pool, name, { project });
+
   return {
     network: (name) => devicesThat(joins(name)),
 
     pool: async (name) => {
-      const [devices, custom, saved] = await Promise.all([
+      const [devices, custom, saved, held] = await Promise.all([
         devicesThat(isIn(name)),
         volumes.list({ pool: name, type: 'custom' }),
         volumes.snapshotsInPool(name),
+        buckets.list({ pool: name }),
       ]);
       const snapshotUrls = saved.map(({ pool, project, volume, name: snapshot }) =>
         storageVolumeSnapshotUrl(pool, 'custom', volume, snapshot, { project }),
       );
-      return [...devices, ...[...custom.map(customUrl), ...snapshotUrls].sort()];
+      return [...devices, ...[...custom.map(customUrl), ...snapshotUrls].sort(), ...held.map(bucketUrl)];
     },
 
     async volume(volume) {
@@ -114,6 +128,7 @@ export const createUsedBy = ({ instances, snapshots, profiles, networks, volumes
         images.list(project).then((all) => all.map(({ fingerprint }) => imageUrl(fingerprint, scope))),
         networks.list(project).then((all) => all.map(({ name }) => networkUrl(name, scope))),
         volumes.list({ project, type: 'custom' }).then((all) => all.map(customUrl)),
+        buckets.list({ project }).then((all) => all.map(bucketUrl)),
       ]);
       return lists.flat();
     },

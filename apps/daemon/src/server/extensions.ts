@@ -65,9 +65,6 @@ const notServed: Readonly<Record<string, readonly ApiExtension[]>> = {
     'custom_volume_backup',
 
     'storage_volume_project_move',
-    'storage_buckets',
-    'storage_buckets_create_credentials',
-    'storage_buckets_local',
     'daemon_storage',
     'custom_block_volumes',
   ],

@@ -7,10 +7,14 @@ import type { KeyPair } from './certificate.ts';
 import type { Settings } from './settings.ts';
 
 /** The port of the API when `core.https_address` names none. */
-const defaultPort = 8443;
+const apiPort = 8443;
 
-/** Takes a listen address apart: `:8443`, `10.0.0.1`, `[::1]:8443`, `0.0.0.0:8443`. An empty host means all addresses. */
-export const parseListenAddress = (address: string): { host: string; port: number } => {
+/**
+ * Takes a listen address apart: `:8443`, `10.0.0.1`, `[::1]:8443`, `0.0.0.0:8443`. An empty host means all addresses.
+ *
+ * @param defaultPort - when it names none
+ */
+export const parseListenAddress = (address: string, defaultPort = apiPort): { host: string; port: number } => {
   const match = /^(?:\[([^\]]*)\]|([^:]*))(?::(\d+))?$/.exec(address);
   if (!match) return { host: address, port: defaultPort };
   const host = match[1] ?? match[2] ?? '';
@@ -24,7 +28,7 @@ const isWildcard = (host: string): boolean => host === '::' || host === '0.0.0.0
 const join = (host: string, port: number): string => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
 
 /** The addresses at which a listener on `host` can be reached from elsewhere. */
-const reachable = (host: string, port: number): string[] => {
+export const reachable = (host: string, port: number): string[] => {
   if (!isWildcard(host)) return [join(host, port)];
   return Object.values(networkInterfaces())
     .flatMap((addresses) => addresses ?? [])

@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import { S3Client } from '@aws-sdk/client-s3';
 import { makeScratch } from '@lxd-ts/tooling/scratch';
-import { type BucketFiles, openBucketFiles } from '../bucket-files.ts';
-import type { Grant } from '../grant.ts';
-import { type ListenOptions, listenS3 } from '../server.ts';
+import { type BucketFiles, openBucketFiles } from '../src/bucket-files.ts';
+import type { Grant } from '../src/grant.ts';
+import { type ListenOptions, listenS3 } from '../src/server.ts';
 
 export const secret = 'a secret of thirty-two letters 0';
 
@@ -39,7 +39,6 @@ export const serveTest = async (
     buckets: [
       {
         name,
-        createdAt: new Date(1e12),
         use: async () => ({ files: use(), [Symbol.asyncDispose]: async () => undefined }),
       },
     ],
