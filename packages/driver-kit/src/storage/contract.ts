@@ -118,7 +118,7 @@ export type Fill = (volume: MountedVolume, work: Work) => Promise<void>;
 
 /** A volume found on disk, for recovery. */
 export interface FoundVolume {
-  readonly volume: Volume;
+  readonly volume: Volume & { readonly type: VolumeType };
   /** Oldest first. */
   readonly snapshots: readonly string[];
 }
@@ -236,7 +236,7 @@ export interface StoragePool extends AsyncDisposable {
    */
   restoreVolume(volume: Volume, snapshot: string, work?: Work): Promise<void>;
 
-  /** All volumes on disk, whether known to the caller or not. For recovery. */
+  /** All volumes on disk but those of buckets, whether known to the caller or not. For recovery. */
   listVolumes(): Promise<readonly FoundVolume[]>;
 
   /**

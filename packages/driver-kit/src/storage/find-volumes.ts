@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '@lxd-ts/host';
-import type { ContentType, FoundVolume, Volume } from './contract.ts';
+import type { ContentType, FoundVolume, VolumeType } from './contract.ts';
 import { exists } from './directories.ts';
 import { parseDiskName, snapshotsDirectory, volumesDirectory } from './layout.ts';
 import { diskFile } from './raw-disk.ts';
@@ -54,7 +54,7 @@ const oldestFirst = async (parent: string, age: (path: string) => Promise<number
  */
 export const findVolumes = async (
   poolPath: string,
-  types: readonly Volume['type'][],
+  types: readonly VolumeType[],
   age: (snapshotPath: string) => Promise<number> = birthTime,
 ): Promise<FoundVolume[]> => {
   const found: FoundVolume[] = [];
@@ -62,7 +62,7 @@ export const findVolumes = async (
     const directory = volumesDirectory(poolPath, type);
     for (const name of (await directoriesIn(directory)).sort()) {
       const content = await contentOf(join(directory, name));
-      const volume: Volume = { type, content, ...parseDiskName(type, name), config: {} };
+      const volume: FoundVolume['volume'] = { type, content, ...parseDiskName(type, name), config: {} };
       const parent = snapshotsDirectory(poolPath, volume);
       found.push({ volume, snapshots: await oldestFirst(parent, age) });
     }
