@@ -40,6 +40,7 @@ export const neededForTests = {
   sshfs: 'lxc file mount',
   curl: 'a client that is not ours',
   socat: 'sockets of every kind',
+  s3cmd: 'an S3 client that is not ours',
 };
 
 /**

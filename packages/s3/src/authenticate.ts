@@ -53,13 +53,16 @@ const parseCredential = (text: string): { accessKey: string; scope: Scope } | un
 
 const parseSignedHeaders = (text: string): string[] => text.toLowerCase().split(';');
 
+const oldSignature = (): S3Error =>
+  new S3Error(
+    'InvalidRequest',
+    `The authorization mechanism you have provided is not supported. Please use ${algorithm}.`,
+  );
+
 const fromHeader = (target: Target, authorization: string): Claim => {
   if (!authorization.startsWith(`${algorithm} `)) {
-    throw /^AWS /.test(authorization)
-      ? new S3Error(
-          'InvalidRequest',
-          `The authorization mechanism you have provided is not supported. Please use ${algorithm}.`,
-        )
+    throw authorization.startsWith('AWS ')
+      ? oldSignature()
       : new S3Error('InvalidArgument', 'Unsupported Authorization Type');
   }
   const fields = new Map(
@@ -129,7 +132,9 @@ const fromQuery = (target: Target): Claim => {
 export const authenticate = async (target: Target, access: Access): Promise<Authenticated> => {
   const authorization = target.header('authorization');
   const inQuery = target.query.some(([name]) => name.startsWith('X-Amz-'));
-  if (authorization === undefined && !inQuery) throw new S3Error('AccessDenied');
+  if (authorization === undefined && !inQuery) {
+    throw target.param('AWSAccessKeyId') === undefined ? new S3Error('AccessDenied') : oldSignature();
+  }
   if (authorization !== undefined && inQuery) {
     throw new S3Error('InvalidArgument', 'Only one auth mechanism allowed');
   }

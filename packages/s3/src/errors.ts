@@ -1,5 +1,6 @@
 /** The errors of S3, as its API reference lists them ("Error responses"): code, HTTP status, sentence. */
 const table = {
+  AccessControlListNotSupported: [400, 'The bucket does not allow ACLs: objects are private.'],
   AccessDenied: [403, 'Access Denied'],
   AuthorizationHeaderMalformed: [400, 'The authorization header you provided is invalid.'],
   AuthorizationQueryParametersError: [400, 'The authorization query parameters you provided are invalid.'],

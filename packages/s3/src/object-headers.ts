@@ -37,15 +37,13 @@ const size = (record: Readonly<Record<string, string>>): number =>
 /**
  * Refuses what a write asks for that is not served.
  *
- * @throws S3Error NotImplemented, InvalidStorageClass
+ * @throws S3Error NotImplemented, AccessControlListNotSupported, InvalidStorageClass
  */
 export const refuseNotServed = (target: Target): void => {
   const refused = target.headerNames.find((name) => notServed.some((pattern) => pattern.test(name)));
   if (refused !== undefined) throw new S3Error('NotImplemented', `The header ${refused} is not implemented.`);
   const acl = target.header('x-amz-acl');
-  if (acl !== undefined && !ownersAcl.has(acl)) {
-    throw new S3Error('NotImplemented', `The access control list "${acl}" is not implemented: objects are private.`);
-  }
+  if (acl !== undefined && !ownersAcl.has(acl)) throw new S3Error('AccessControlListNotSupported');
   const storageClass = target.header('x-amz-storage-class');
   if (storageClass !== undefined && storageClass !== 'STANDARD') throw new S3Error('InvalidStorageClass');
 };
