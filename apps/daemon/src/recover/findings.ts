@@ -1,4 +1,4 @@
-import type { Config, FoundVolume, Volume, VolumeType } from '@lxd-ts/driver-kit';
+import type { Config, FoundVolume } from '@lxd-ts/driver-kit';
 import type { RecoveryRecord } from './record.ts';
 
 /** A pool to look for lost volumes in. One that has a record already is named only. */
@@ -10,23 +10,18 @@ export interface RequestedPool {
   readonly config: Config;
 }
 
-/** A volume of an instance, or a custom one. */
-export interface FoundRecoverable extends FoundVolume {
-  readonly volume: Volume & { readonly type: VolumeType };
-}
-
 /** A custom volume without a record. */
 export interface LostVolume {
   readonly kind: 'volume';
   readonly pool: string;
-  readonly found: FoundRecoverable;
+  readonly found: FoundVolume;
 }
 
 /** The volume of an instance without a record, with what it says of the instance. */
 export interface LostInstance {
   readonly kind: 'instance';
   readonly pool: string;
-  readonly found: FoundRecoverable;
+  readonly found: FoundVolume;
   readonly record: RecoveryRecord;
 }
 

@@ -22,7 +22,7 @@ import type { ProjectStore } from '../projects/store.ts';
 import type { Pool, PoolStore } from '../storage/pool-store.ts';
 import type { Pools } from '../storage/pools.ts';
 import type { VolumeStore } from '../storage/volume-store.ts';
-import type { Findings, FoundRecoverable, Lost, LostInstance, RequestedPool } from './findings.ts';
+import type { Findings, Lost, LostInstance, RequestedPool } from './findings.ts';
 import { type RecoveryRecord, readRecord } from './record.ts';
 
 export interface ScanParts {
@@ -168,7 +168,7 @@ export const createScan = (parts: ScanParts) => {
   };
 
   /** The lost volume of an instance. @throws what is wrong with it */
-  const readInstance = async (storage: StoragePool, pool: string, found: FoundRecoverable): Promise<LostInstance> => {
+  const readInstance = async (storage: StoragePool, pool: string, found: FoundVolume): Promise<LostInstance> => {
     await using mounted = await storage.mountVolume(found.volume);
     const record = await readRecord(mounted.path);
     checkAgainstDisk(record, pool, found);
@@ -182,11 +182,10 @@ export const createScan = (parts: ScanParts) => {
     const lost: Lost[] = [];
     const problems: string[] = [];
     const missing: string[] = [];
-    for (const { volume, snapshots } of [...(await storage.listVolumes())].sort(inOrder)) {
-      const { type, project, name } = volume;
-      // Images are a cache: they are unpacked anew when they are wanted. A bucket does not tell its keys.
-      if (type === 'image' || type === 'bucket' || rows.has(`${type} ${project} ${name}`)) continue;
-      const found = { volume: { ...volume, type }, snapshots };
+    for (const found of [...(await storage.listVolumes())].sort(inOrder)) {
+      const { type, project, name } = found.volume;
+      // Images are a cache: they are unpacked anew when they are wanted.
+      if (type === 'image' || rows.has(`${type} ${project} ${name}`)) continue;
       const what = isInstance(found) ? 'Instance' : 'Volume';
       try {
         if (isInstance(found) && known.instances.has(keyOf(project, name)))
