@@ -19,6 +19,7 @@ import { instanceMetadataRoutes } from '../instances/metadata-routes.ts';
 import { instanceRoutes } from '../instances/routes.ts';
 import { sftpRoutes } from '../instances/sftp-routes.ts';
 import { snapshotRoutes } from '../instances/snapshots-routes.ts';
+import { createMigrationReplies } from '../migration/routes.ts';
 import { networkRoutes } from '../networks/routes.ts';
 import { operationRoutes } from '../operations/routes.ts';
 import { profileRoutes } from '../profiles/routes.ts';
@@ -126,6 +127,7 @@ export const createApi = async (
       return root && usage ? { [root.name]: { usage: usage.used, total: usage.total ?? 0 } } : {};
     };
   };
+  const migrations = createMigrationReplies({ operations, migration: area.migration });
   instanceRoutes(router, {
     ...area,
     operations,
@@ -135,11 +137,11 @@ export const createApi = async (
       return ({ id }) => ({ snapshots: rendered.get(id) ?? null, backups: saved.get(id) ?? null });
     },
     special: {
-      ...copyRoutes(router, { ...area, operations }),
+      ...copyRoutes(router, { ...area, migrations, operations }),
       upload: backupRoutes(router, { ...area, operations, events }),
     },
   });
-  snapshotRoutes(router, instances, snapshots, operations);
+  snapshotRoutes(router, instances, snapshots, migrations, operations);
   instanceMetadataRoutes(router, { find: stores.instances.get, metadata: area.metadata });
   fileRoutes(router, instances, events, files);
   sftpRoutes(router, instances, files, log);

@@ -21,6 +21,7 @@ import { createSchedule } from '../instances/schedule.ts';
 import { createInstanceService } from '../instances/service.ts';
 import { createSnapshots } from '../instances/snapshots.ts';
 import { prepareTemplates } from '../instances/templates.ts';
+import { createInstanceMigration } from '../migration/instances.ts';
 import { createProfileService } from '../profiles/service.ts';
 import type { Base } from './base.ts';
 import type { Images } from './images.ts';
@@ -166,6 +167,7 @@ export const createInstances = (base: Base, storage: Storage, networks: Networks
     schedule,
     creation,
     copying,
+    migration: createInstanceMigration({ ...moveParts, rootVolumes, rootSnapshots, creation, lifecycle, record }),
     moving: createMoving(moveParts),
     rebuilding: createRebuilding({ ...moveParts, image: images.forInstance }),
     record,

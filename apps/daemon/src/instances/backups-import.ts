@@ -10,6 +10,7 @@ import type { Drivers } from '../drivers/registry.ts';
 import type { Pools } from '../storage/pools.ts';
 import { readIndex, restoreBackup } from './backups-archive.ts';
 import type { BackupIndex } from './backups-record.ts';
+import { isHostState, isServerKey } from './config.ts';
 import { type Creation, newIdentity, type PreparedInstance } from './create.ts';
 import { type Devices, expand, type Instance, type ProfilePart, rootDisk } from './instance.ts';
 import type { SnapshotService } from './snapshots.ts';
@@ -45,13 +46,6 @@ interface Parts {
 }
 
 const uploadPrefix = 'upload-';
-
-/** Server keys that tell of the server an instance was on rather than of the instance. */
-const isHostState = (key: string): boolean =>
-  /^volatile\.(?:idmap\.|last_state\.|uuid\.generation$|evacuate\.|restore$|rename$|[^.]+\.(?:host_name$|created$|last_state\.|ceph_rbd$|id$|quota$))/.test(
-    key,
-  );
-const isServerKey = (key: string): boolean => key.startsWith('volatile.') || key.startsWith('image.');
 
 const pick = (config: Config, wanted: (key: string) => boolean): Config =>
   Object.fromEntries(Object.entries(config).filter(([key]) => wanted(key)));

@@ -2,7 +2,14 @@ import { badRequest, type Config, findKey, isTrue, validateConfig } from '@lxd-t
 import { instanceKeys } from '../config/instance-keys.ts';
 import type { Instance } from './instance.ts';
 
-const isServerKey = (key: string): boolean => key.startsWith('volatile.') || key.startsWith('image.');
+/** Keys that the server keeps and clients do not set. */
+export const isServerKey = (key: string): boolean => key.startsWith('volatile.') || key.startsWith('image.');
+
+/** Server keys that tell of the server an instance was on rather than of the instance. */
+export const isHostState = (key: string): boolean =>
+  /^volatile\.(?:idmap\.|last_state\.|uuid\.generation$|evacuate\.|restore$|rename$|[^.]+\.(?:host_name$|created$|last_state\.|ceph_rbd$|id$|quota$))/.test(
+    key,
+  );
 
 /**
  * Checks the own configuration of an instance.

@@ -4,6 +4,7 @@ import { badRequest, forbidden, type Work } from '@lxd-ts/driver-kit';
 import { accepted, type Reply } from '../http/reply.ts';
 import { json, param } from '../http/request.ts';
 import type { Router } from '../http/router.ts';
+import type { MigrationReplies } from '../migration/routes.ts';
 import type { Operations } from '../operations/registry.ts';
 import { workOf } from '../operations/work.ts';
 import type { Copying } from './copy.ts';
@@ -21,15 +22,13 @@ interface Parts {
   readonly moving: Moving;
   readonly rebuilding: Rebuilding;
   readonly snapshots: SnapshotService;
+  readonly migrations: MigrationReplies;
   readonly operations: Operations;
 }
 
-const noMigration = (): Error =>
-  badRequest('Migrating instances between servers is not supported on this server: export and import the instance');
-
 /** @returns the parts of the instance routes that are special */
 export const copyRoutes = (router: Router, parts: Parts): InstanceRouteParts['special'] => {
-  const { instances, copying, moving, rebuilding, snapshots, operations } = parts;
+  const { instances, copying, moving, rebuilding, snapshots, migrations, operations } = parts;
 
   const task = (
     description: string,
@@ -70,7 +69,7 @@ export const copyRoutes = (router: Router, parts: Parts): InstanceRouteParts['sp
 
   return {
     async create(request, body): Promise<Reply | undefined> {
-      if (body.source.type === 'migration') throw noMigration();
+      if (body.source.type === 'migration') return migrations.receive(request.project, body);
       if (body.source.type !== 'copy') return undefined;
       const from = body.source.project || request.project;
       if (request.identity.projects && !request.identity.projects.includes(from))
@@ -88,8 +87,12 @@ export const copyRoutes = (router: Router, parts: Parts): InstanceRouteParts['sp
       if (body.project !== '' && body.project !== instance.project)
         throw badRequest('Moving instances between projects is not supported on this server: copy the instance');
       if (body.pool === '') {
-        if (body.migration || body.target) throw noMigration();
-        return undefined;
+        if (!body.migration && !body.target) return undefined;
+        return migrations.send(instance, body, {
+          live: body.live,
+          instanceOnly: body.instance_only || body.container_only,
+          allowInconsistent: body.allow_inconsistent,
+        });
       }
       const { pool, name } = body;
       const only = body.instance_only || body.container_only;

@@ -8,11 +8,12 @@ import {
   resourceUrl,
   zeroTime,
 } from '@lxd-ts/api';
-import { badRequest, conflict } from '@lxd-ts/driver-kit';
+import { conflict } from '@lxd-ts/driver-kit';
 import { checkIfMatch } from '../http/etag.ts';
 import { accepted, type Reply, sync } from '../http/reply.ts';
 import { type ApiRequest, json, param, recursionOf } from '../http/request.ts';
 import type { Router } from '../http/router.ts';
+import type { MigrationReplies } from '../migration/routes.ts';
 import type { Operations } from '../operations/registry.ts';
 import type { Instance } from './instance.ts';
 import type { InstanceService } from './service.ts';
@@ -30,6 +31,7 @@ export const snapshotRoutes = (
   router: Router,
   instances: InstanceService,
   snapshots: SnapshotService,
+  migrations: Pick<MigrationReplies, 'send'>,
   operations: Operations,
 ): void => {
   for (const { root, base } of instanceTrees) {
@@ -106,8 +108,11 @@ export const snapshotRoutes = (
     router.on('POST', item, async (request) => {
       const instance = await instanceOf(request);
       const snapshot = await snapshots.get(instance, param(request, 'snapshot'));
-      const { name, migration } = await json(request, instanceSnapshotPost);
-      if (migration) throw badRequest('Migrating a snapshot to another server is not supported on this server');
+      const { name, migration, live, target } = await json(request, instanceSnapshotPost);
+      if (migration) {
+        const options = { snapshot: snapshot.name, live, instanceOnly: true, allowInconsistent: false };
+        return migrations.send(instance, { target }, options);
+      }
       checkName('instanceSnapshot', name);
       if ((await snapshots.list(instance)).some((one) => one.name === name))
         throw conflict(`Name '${instance.name}/${name}' already in use`);

@@ -1,0 +1,66 @@
+import type { Work } from '@lxd-ts/driver-kit';
+import type { Connection } from './connection.ts';
+import { decodeHeader, encodeControl, encodeHeader, type MigrationHeader, type SentSnapshot } from './messages.ts';
+import { receiveTree } from './rsync.ts';
+import { agreed, indexVersion, inSession, nextControl, receiveIndex } from './session.ts';
+
+/** What arrives, tree by tree. */
+export interface Arrival {
+  /** Makes a directory what the sender's next tree is: that of the first snapshot, and so on, then that of the volume. */
+  receive(directory: string): Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+/** How the receiving side takes what is offered. */
+export interface Incoming<T> {
+  /** What of it is wanted. @throws LxdError when it cannot be had */
+  choose(header: MigrationHeader): Promise<{
+    /** Those of the offered snapshots that are to be sent, in their order. */
+    readonly snapshots: readonly SentSnapshot[];
+    /** There is a copy, which is brought up to date. */
+    readonly refresh: boolean;
+  }>;
+  /** Takes all of it in; calls `receive` once for each snapshot chosen, and once more. */
+  take(header: MigrationHeader, snapshots: readonly SentSnapshot[], arrival: Arrival): Promise<T>;
+}
+
+const everything = { xattrs: true, delete: true, compress: true, bidirectional: true };
+
+/**
+ * The receiving side of a migration (docs/migration-protocol.md). The sender hears of success when all is taken in.
+ *
+ * @throws LxdError bad-request when the other side fails or is gone; the signal's reason
+ */
+export const receiveVolume = <T>(connection: Connection, incoming: Incoming<T>, work: Work): Promise<T> =>
+  inSession(connection, work, async ({ signal, within, watch, count }) => {
+    const { control, fs } = connection;
+    const offer = decodeHeader(await within(nextControl(control)));
+    watch();
+    const { snapshots, refresh } = await incoming.choose(offer);
+    const features = agreed(everything, offer.rsync);
+    const version = Math.min(offer.indexVersion, indexVersion);
+    let begun: Promise<void> | undefined;
+    // Not before everything here is ready to receive.
+    const begin = async (): Promise<void> => {
+      const answer = {
+        transport: 'rsync',
+        idmap: [],
+        snapshots,
+        rsync: features,
+        refresh,
+        indexVersion: version,
+      } as const;
+      await control.send(encodeHeader(answer));
+      if (version >= 1) await receiveIndex(fs, refresh);
+    };
+    const taken = await incoming.take(offer, snapshots, {
+      signal,
+      async receive(directory) {
+        begun ??= begin();
+        await begun;
+        await receiveTree(directory, fs, { features, signal, count });
+      },
+    });
+    await control.send(encodeControl({ success: true, message: '' }));
+    return taken;
+  });

@@ -1,0 +1,61 @@
+import type { Config } from '@lxd-ts/driver-kit';
+import { badRequest, isFalse, type MountedVolume, type Work } from '@lxd-ts/driver-kit';
+import type { Connection } from './connection.ts';
+import { decodeHeader, encodeHeader, type MigrationHeader } from './messages.ts';
+import { sendTree } from './rsync.ts';
+import { agreed, indexVersion, inSession, nextControl, sendIndex } from './session.ts';
+
+/** A volume that goes to another server, with its snapshots. */
+export interface Outgoing {
+  readonly header: Pick<MigrationHeader, 'idmap' | 'snapshots'>;
+  /** What LXD calls the configuration of the volume, in JSON. */
+  readonly index: unknown;
+  /** Of the pool: `rsync.bwlimit`, `rsync.compression`. */
+  readonly poolConfig: Config;
+  /** Files that vanish meanwhile are no error. */
+  readonly allowInconsistent: boolean;
+  /** Makes a snapshot, or the volume as it is, accessible. */
+  mount(snapshot: string | undefined): Promise<MountedVolume>;
+  /** Runs the sending of the volume as it is, holding it still. */
+  whileStill(send: () => Promise<void>): Promise<void>;
+}
+
+/**
+ * The sending side of a migration (docs/migration-protocol.md): header, description, snapshots from the oldest on, the
+ * volume; then the receiver says whether it has all.
+ *
+ * @throws LxdError bad-request when the other side fails or is gone; the signal's reason
+ */
+export const sendVolume = (connection: Connection, outgoing: Outgoing, work: Work): Promise<void> =>
+  inSession(connection, work, async ({ signal, within, watch, success, count }) => {
+    const { control, fs } = connection;
+    const { header, poolConfig, allowInconsistent } = outgoing;
+    const offered = {
+      xattrs: true,
+      delete: true,
+      compress: !isFalse(poolConfig['rsync.compression']),
+      bidirectional: true,
+    };
+    await control.send(encodeHeader({ ...header, transport: 'rsync', rsync: offered, refresh: false, indexVersion }));
+    const answer = decodeHeader(await within(nextControl(control)));
+    if (answer.transport !== 'rsync')
+      throw badRequest(`The other server asks for the transport ${answer.transport}, which was not offered`);
+    watch();
+    if (answer.indexVersion >= 1) await sendIndex(fs, outgoing.index);
+    const send = async (snapshot: string | undefined): Promise<void> => {
+      await using mounted = await outgoing.mount(snapshot);
+      const bandwidthLimit = poolConfig['rsync.bwlimit'];
+      await sendTree(mounted.path, fs, {
+        features: agreed(offered, answer.rsync),
+        signal,
+        bandwidthLimit,
+        allowInconsistent,
+        count,
+      });
+    };
+    // A receiver that has a copy already asks for those it lacks.
+    const wanted = new Set(answer.snapshots.map(({ name }) => name));
+    for (const { name } of header.snapshots) if (wanted.has(name)) await send(name);
+    await outgoing.whileStill(() => send(undefined));
+    await success();
+  });
