@@ -46,17 +46,17 @@ const layers: readonly Layer[] = [
 /** Rooms of the daemon's resource folders, and what must not be seen from there. */
 const rooms: readonly { file: RegExp; never: RegExp; says: string }[] = [
   {
-    file: /\/routes\.ts$/,
+    file: /^apps\/daemon\/.*\/routes\.ts$/,
     never: /^@lxd-ts\/(host|database|storage-|network-|instance-|device-)|^drizzle-orm|^better-sqlite3/,
     says: 'routes.ts takes HTTP in and out; it touches neither the host nor a driver nor a row',
   },
   {
-    file: /\/store\.ts$/,
+    file: /^apps\/daemon\/.*\/store\.ts$/,
     never: /^(hono|@hono\/|ws$)|^@lxd-ts\/(host|client|storage-|network-|instance-|device-)/,
     says: 'store.ts reads and writes rows; it knows neither HTTP nor the host nor a driver',
   },
   {
-    file: /\/service\.ts$/,
+    file: /^apps\/daemon\/.*\/service\.ts$/,
     never: /^(hono|@hono\/|drizzle-orm|better-sqlite3)/,
     says: 'service.ts holds the rules; HTTP belongs into routes.ts and SQL into store.ts',
   },

@@ -6,14 +6,14 @@ import {
   diskName,
   parseDiskName,
   type Volume,
-  type VolumeType,
 } from '@lxd-ts/driver-kit';
 
-const prefixes: Readonly<Record<VolumeType, string>> = {
+const prefixes: Readonly<Record<Volume['type'], string>> = {
   container: 'containers',
   'virtual-machine': 'virtual-machines',
   image: 'images',
   custom: 'custom',
+  bucket: 'buckets',
 };
 
 const suffixOf = ({ volume, part }: BlockDisk): string => {

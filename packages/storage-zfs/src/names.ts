@@ -3,22 +3,28 @@
  * machine (or of its image) lies beside the dataset of its metadata, as `<name>.block`; an ISO volume is `<name>.iso`.
  */
 import { randomUUID } from 'node:crypto';
-import { type ContentType, diskName, isTrue, parseDiskName, type Volume, type VolumeType } from '@lxd-ts/driver-kit';
+import {
+  type ContentType,
+  diskName,
+  type FoundVolume,
+  isTrue,
+  parseDiskName,
+  type Volume,
+  type VolumeType,
+} from '@lxd-ts/driver-kit';
 
-const directories: Readonly<Record<VolumeType, string>> = {
+const directories: Readonly<Record<Volume['type'], string>> = {
   container: 'containers',
   'virtual-machine': 'virtual-machines',
   image: 'images',
   custom: 'custom',
+  bucket: 'buckets',
 };
 
 const volumeTypes: readonly VolumeType[] = ['container', 'virtual-machine', 'image', 'custom'];
 
 /** The datasets of a pool below its root. What is referenced and deleted moves to `deleted/`. */
-export const poolDatasets: readonly string[] = [...Object.values(directories), 'buckets'].flatMap((name) => [
-  name,
-  `deleted/${name}`,
-]);
+export const poolDatasets: readonly string[] = Object.values(directories).flatMap((name) => [name, `deleted/${name}`]);
 
 /** What a part of a volume is: files in a dataset, a disk, or files in a file system on a disk (`zfs.block_mode`). */
 export type PartKind = 'dataset' | 'disk' | 'formatted';
@@ -93,7 +99,7 @@ export const parseDataset = (
   dataset: string,
   type: 'filesystem' | 'volume',
   content: string,
-): Volume | undefined => {
+): FoundVolume['volume'] | undefined => {
   const [directory, name, ...more] = dataset.slice(root.length + 1).split('/');
   const volumeType = volumeTypes.find((one) => directories[one] === directory);
   if (!volumeType || !name || more.length > 0 || !dataset.startsWith(`${root}/`)) return undefined;

@@ -120,7 +120,7 @@ export const volumesAmong = (root: string, listed: readonly Listed[]): FoundVolu
     if (type !== 'filesystem' && type !== 'volume') return [];
     const found = parseDataset(root, name, type, content);
     if (!found) return [];
-    const volume: Volume =
+    const volume: FoundVolume['volume'] =
       disks.has(`${name}.block`) && found.type !== 'custom' ? { ...found, content: 'block' } : found;
     const own = snapshots.filter(({ dataset }) => dataset === name).flatMap(({ label }) => userSnapshot(label) ?? []);
     return [{ volume, snapshots: own }];
