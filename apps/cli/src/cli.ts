@@ -62,8 +62,10 @@ export const openCli = (config: ClientConfig, global: GlobalFlags): Cli => {
     const remote = config.remotes.get(name);
     if (remote === undefined) throw new UserError(`The remote "${name}" doesn't exist`);
     if (remote.protocol === 'simplestreams') throw new UserError("The remote isn't a private LXD server");
+    const project = global.project || remote.project;
     const options: ClientOptions = {
-      project: global.project || remote.project,
+      // The default project goes without saying. Said, it would hide the warnings that belong to none.
+      project: project === 'default' ? '' : project,
       userAgent: 'LXD 5.15',
       ...(global.debug ? { trace } : {}),
     };

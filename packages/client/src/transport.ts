@@ -2,7 +2,8 @@ import type { Agent, ClientRequest, IncomingHttpHeaders, IncomingMessage, Reques
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Endpoint, HttpsEndpoint } from './endpoint.ts';
-import { ConnectionError } from './errors.ts';
+import { readEnvelope } from './envelope.ts';
+import { ApiError, ConnectionError } from './errors.ts';
 
 /** One HTTP request as it goes out. */
 export interface RawRequest {
@@ -109,10 +110,14 @@ export const createTransport = (endpoint: Endpoint): Transport => {
       const outgoing = open(request, { agent: false, ...tls, headers: { connection: 'Upgrade' } });
       outgoing.on('error', (cause) => reject(connectionError(endpoint, cause)));
       outgoing.on('upgrade', (reply, socket, head) => resolve({ socket, head, status: reply.statusCode ?? 0 }));
-      outgoing.on('response', (reply) => {
-        reply.resume();
-        reject(
-          new ConnectionError(`The server refused the upgrade of ${request.path} with status ${reply.statusCode}`),
+      outgoing.on('response', (body) => {
+        const refused = new ConnectionError(
+          `The server refused the upgrade of ${request.path} with status ${body.statusCode}`,
+        );
+        // The server's own sentence, if it gives one, says more than the status.
+        readEnvelope({ status: body.statusCode ?? 0, headers: body.headers, body }).then(
+          () => reject(refused),
+          (error) => reject(error instanceof ApiError ? error : refused),
         );
       });
       outgoing.end();

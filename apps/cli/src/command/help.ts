@@ -59,7 +59,8 @@ const visible = (group: Group, all: boolean) =>
 
 const commandLines = async (group: Group, options: HelpOptions, padding: number, by: string): Promise<string[]> => {
   const entries = visible(group, options.all);
-  const width = Math.max(padding, ...entries.map(([name]) => name.length));
+  // A wider column where commands of commands are listed, as the reference's help has it.
+  const width = Math.max(padding, ...entries.map(([name]) => name.length)) + (options.subCommands ? 1 : 0);
   const lines: string[] = [];
   for (const [name, { load }] of entries) {
     const node = await load();
@@ -90,8 +91,7 @@ export const usage = async ({ path, node, names }: Called, options: HelpOptions)
   } else {
     const own = isRoot || node.helpful ? '' : `\n  ${name} [flags]`;
     blocks.push(`Usage:${own}\n  ${name} [command]`);
-    // A wider column where commands of commands are listed, as cobra's template of lxc does.
-    const lines = await commandLines(node, options, options.subCommands ? 12 : 11, '  ');
+    const lines = await commandLines(node, options, 11, '  ');
     blocks.push(`Available Commands:\n${lines.join('\n')}`);
   }
   const flags = node.kind === 'leaf' ? (node.spec.flags ?? {}) : isRoot ? { ...rootFlags, ...globalFlags } : {};

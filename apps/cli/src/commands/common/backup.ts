@@ -16,7 +16,7 @@ export interface Export {
   /** The file to write; the empty text picks a name, `-` is the standard output. */
   target: string;
   label: string;
-  /** What is made, for the error if the server will not: `instance backup`. */
+  /** What is made, for the error if the server will not: `Create instance backup`. */
   what: string;
 }
 
@@ -55,7 +55,7 @@ export const exportBackup = async (cli: Cli, client: Client, wanted: Export): Pr
     { name: '', expires_at: expires, ...request },
     { label },
   ).catch((error) => {
-    throw error instanceof ApiError ? new UserError(`Failed to create ${what}: ${error.message}`) : error;
+    throw error instanceof ApiError ? new UserError(`${what}: ${error.message}`) : error;
   });
   const [url = ''] = operation?.resources?.backups ?? [];
   const backup = decodeURIComponent((url.split('?')[0] ?? '').split('/').pop() ?? '');

@@ -164,7 +164,7 @@ const override = command({
     const inherited = value.expanded_devices[device];
     if (inherited === undefined) throw new UserError("The profile device doesn't exist");
     const devices = { ...value.devices, [device]: { ...inherited, ...deviceProperties(words) } };
-    await operate(cli, client, 'PUT', ['instances', name], { ...value, devices }, { etag });
+    await operate(cli, client, 'PUT', ['instances', name], { ...changeable('instances', value), devices }, { etag });
     if (!cli.global.quiet) out(`Device ${device} overridden for ${name}\n`);
   },
 });

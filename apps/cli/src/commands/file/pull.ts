@@ -81,14 +81,13 @@ export const filePull = command({
       }
       return;
     }
-    if (target !== '-' && flags['create-dirs']) {
+    if (target !== '-' && (flags['create-dirs'] || target.endsWith('/'))) {
       mkdirSync(meansDirectory ? target : dirname(target), { recursive: true });
     }
     const intoDirectory = target !== '-' && isDirectory(target);
     if (target !== '-' && !intoDirectory && sources.length > 1) {
       throw new UserError('More than one file to download, but target is not a directory');
     }
-    if (target.endsWith('/') && !intoDirectory) throw new UserError(`open ${target}: is a directory`);
     for (const source of sources) await pullOne(cli, source, target, intoDirectory);
   },
 });

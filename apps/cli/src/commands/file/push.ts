@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs';
+import { fstatSync, lstatSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { basename, join, posix, resolve } from 'node:path';
 import { type Client, isNotFound, pullFile, pushFile } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
@@ -112,7 +112,9 @@ export const filePush = command({
       if (uid !== undefined || gid !== undefined || mode !== undefined) {
         throw new UserError("Can't supply uid/gid/mode in recursive mode");
       }
-      if (flags['create-dirs']) await makeDirectories(client, instance, directory, {});
+      // What leads to the tree is made like the tree itself.
+      const { mode: like } = localStat(sources[0] ?? '');
+      if (flags['create-dirs']) await makeDirectories(client, instance, directory, { mode: like & 0o777 });
       for (const source of sources) {
         await pushTree(cli, client, instance, source, posix.join(directory, basename(resolve(source))));
       }
@@ -132,7 +134,7 @@ export const filePush = command({
           content: process.stdin,
           uid: uid ?? 0,
           gid: gid ?? 0,
-          mode: mode ?? 0o644,
+          mode: mode ?? fstatSync(0).mode & 0o777,
         });
         continue;
       }

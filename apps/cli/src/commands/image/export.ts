@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import { exportImage, listStreamImages, type Part } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
 import { command } from '../../command/command.ts';
+import { UserError } from '../../command/errors.ts';
 import { bool } from '../../command/flags.ts';
 import { progressLine } from '../../output/progress.ts';
 import { out } from '../../output/streams.ts';
@@ -45,6 +46,7 @@ export const imageExport = command({
   args: [1, 2],
   flags: { vm: bool('Query virtual machine images') },
   run: async (cli, { args: [text = '', target = '.'], flags }) => {
+    if (target.endsWith('/') && !existsSync(target)) throw new UserError(`open ${target}: no such directory`);
     const { parts, length } = await partsOf(cli, text, flags.vm);
     const progress = progressLine(cli.global.quiet, 'Exporting the image: %s');
     let index = 0;

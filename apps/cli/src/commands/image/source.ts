@@ -1,5 +1,5 @@
 import type { Image } from '@lxd-ts/api';
-import { type Client, isNotFound } from '@lxd-ts/client';
+import { ApiError, type Client, isNotFound } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
 import { serverInfo } from '../server.ts';
 
@@ -9,9 +9,12 @@ export type InstanceType = 'container' | 'virtual-machine';
 export const resolveImage = async (client: Client, name: string, type: string): Promise<string> => {
   const query = type === '' ? {} : { type };
   try {
-    const { value } = await client.get<{ target: string }>(['images', 'aliases', name], query);
+    const { value } = await client.get<{ target: string; type?: string }>(['images', 'aliases', name], query);
+    // A server may answer with what it has of that name, whatever was asked for.
+    if (type !== '' && value.type !== undefined && value.type !== type) throw new ApiError('Image not found', 404);
     return value.target;
   } catch (error) {
+    if (error instanceof ApiError && error.message === 'Image not found') throw error;
     if (isNotFound(error)) return name;
     throw error;
   }

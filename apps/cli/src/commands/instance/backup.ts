@@ -28,7 +28,7 @@ export const exportInstance = command({
       },
       target: target ?? '',
       label: 'Backing up instance: %s',
-      what: 'instance backup',
+      what: 'Create instance backup',
     });
   },
 });

@@ -61,7 +61,8 @@ export const publish = command({
         {
           source: { type: isSnapshot ? 'snapshot' : 'instance', name },
           public: flags.public && target.remote === source.remote,
-          properties: props,
+          // With none given the server takes over those of the image that the instance was made from.
+          ...(Object.keys(props).length === 0 ? {} : { properties: props }),
           compression_algorithm: flags.compression,
           expires_at: flags.expire || '0001-01-01T00:00:00Z',
         },

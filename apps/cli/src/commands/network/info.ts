@@ -6,7 +6,7 @@ import { compareRows } from '../../output/sort.ts';
 import { out } from '../../output/streams.ts';
 import { bytes } from '../../output/units.ts';
 import { required } from '../common/object.ts';
-import { isClustered } from '../server.ts';
+import { isClustered, onMember } from '../server.ts';
 import { leaseShape } from './shape.ts';
 
 const stateLines = (name: string, state: NetworkState): string[] => {
@@ -69,7 +69,7 @@ export const networkInfo = command({
   flags: { target: targetFlag },
   run: async (cli, { args: [text = ''], flags }) => {
     const { client, name } = await cli.locate(text);
-    const server = flags.target === '' ? client : client.onMember(flags.target);
+    const server = await onMember(client, flags.target);
     const { value } = await server.get<NetworkState>(['networks', required(name, 'network name'), 'state']);
     out(`${stateLines(name, value).join('\n')}\n`);
   },

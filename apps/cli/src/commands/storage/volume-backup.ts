@@ -30,7 +30,7 @@ export const volumeExport = command({
       },
       target,
       label: 'Backing up storage volume: %s',
-      what: 'storage volume backup',
+      what: 'Failed to create storage volume backup',
     });
   },
 });
