@@ -1,5 +1,5 @@
 import type { Client } from './client.ts';
-import { ConnectionError } from './errors.ts';
+import { ApiError, ConnectionError } from './errors.ts';
 import type { Operation, OperationObject } from './operations.ts';
 import { run } from './operations.ts';
 import { openWebSocket, type WebSocket } from './websocket.ts';
@@ -54,6 +54,8 @@ const firstOf = async <T>(urls: readonly string[], attempt: (url: string) => Pro
     try {
       return await attempt(url);
     } catch (error) {
+      // A server that refuses the request itself will refuse it again.
+      if (error instanceof ApiError) throw error;
       failures.push(error);
     }
   }

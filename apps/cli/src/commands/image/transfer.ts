@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Image } from '@lxd-ts/api';
-import { type Client, exportImage, type ImageFile, type TransferMode, uploadImage } from '@lxd-ts/client';
+import { type Client, exportImage, type ImageFile, isNotFound, type TransferMode, uploadImage } from '@lxd-ts/client';
 import type { Cli } from '../../cli.ts';
 import { UserError } from '../../command/errors.ts';
 import { progressLine } from '../../output/progress.ts';
@@ -92,12 +92,29 @@ const push = async (cli: Cli, origin: ImageOrigin, target: ImageTarget): Promise
 };
 
 const relay = async (cli: Cli, origin: ImageOrigin, target: ImageTarget): Promise<void> => {
+  const { value } = await origin.client.get<Image>(['images', origin.fingerprint]);
+  if (!(await hasImage(target.client, value.fingerprint))) await carry(cli, origin.client, value, target);
+  for (const { name, description } of target.aliases ?? []) {
+    await target.client.send('POST', ['images', 'aliases'], { name, description, target: value.fingerprint });
+  }
+};
+
+const hasImage = (client: Client, fingerprint: string): Promise<boolean> =>
+  client.get(['images', fingerprint]).then(
+    () => true,
+    (error) => {
+      if (isNotFound(error)) return false;
+      throw error;
+    },
+  );
+
+/** Fetches the files of an image and sends them on. */
+const carry = async (cli: Cli, from: Client, value: Image, target: ImageTarget): Promise<void> => {
   const directory = mkdtempSync(join(tmpdir(), 'lxc_image_'));
   const progress = progressLine(cli.global.quiet, label);
   try {
-    const { value } = await origin.client.get<Image>(['images', origin.fingerprint]);
     const files: ImageFile[] = [];
-    for await (const part of (await exportImage(origin.client, value.fingerprint)).parts) {
+    for await (const part of (await exportImage(from, value.fingerprint)).parts) {
       const path = join(directory, `${files.length}-${part.name}`);
       await pipeline(Readable.from(part.body), createWriteStream(path));
       files.push({ path });
@@ -111,9 +128,6 @@ const relay = async (cli: Cli, origin: ImageOrigin, target: ImageTarget): Promis
       vm: value.type === 'virtual-machine',
       onUpdate: progress?.operation,
     });
-    for (const { name, description } of target.aliases ?? []) {
-      await target.client.send('POST', ['images', 'aliases'], { name, description, target: value.fingerprint });
-    }
   } finally {
     progress?.done();
     rmSync(directory, { recursive: true, force: true });

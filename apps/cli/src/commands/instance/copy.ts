@@ -149,6 +149,9 @@ export const copyInstance = async (cli: Cli, from: string, to: string, options: 
         target: { client, segments: ['instances'], body, from: common },
         onUpdate: progress?.operation,
       });
+    } catch (error) {
+      const failed = options.mode === 'push' ? 'migration' : 'creation';
+      throw error instanceof Error ? new UserError(`Failed instance ${failed}: ${error.message}`) : error;
     } finally {
       progress?.done();
     }

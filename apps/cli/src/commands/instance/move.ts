@@ -8,6 +8,7 @@ import { readInstance, writeInstance } from '../config/target.ts';
 import { isClustered } from '../server.ts';
 import { copyInstance, transferMode, transferModes } from './copy.ts';
 import { configOptions, deviceOptions } from './create.ts';
+import { instancePath } from './delete.ts';
 
 /** Gives an instance or a snapshot another name on the same server. */
 export const renameInstance = async (cli: Cli, from: string, to: string): Promise<void> => {
@@ -141,6 +142,6 @@ lxc move <instance>/<old snapshot name> <instance>/<new snapshot name>
       allowInconsistent: flags['allow-inconsistent'],
       keepVolatile: true,
     });
-    await operate(cli, source.client, 'DELETE', ['instances', source.name]);
+    await operate(cli, source.client, 'DELETE', instancePath(source.name));
   },
 });

@@ -76,18 +76,21 @@ const copy = async (cli: Cli, source: Ref, target: Ref, wish: Wish, label: strin
     await operate(cli, to, 'POST', collection(target.pool), { ...body, source: copied }, { label });
     return;
   }
+  if (snapshot !== undefined) {
+    throw new UserError(
+      `A snapshot cannot be sent to another server, make a volume of it first: lxc storage volume copy ${pool}/${name} ${pool}/<volume>`,
+    );
+  }
   const progress = progressLine(cli.global.quiet, label);
   try {
     await transfer({
       mode: transferMode(wish.mode),
-      source: {
-        client: from,
-        segments: snapshot === undefined ? segments : [...segments, 'snapshots', snapshot],
-        body: { name: volume, volume_only: wish.volumeOnly },
-      },
+      source: { client: from, segments, body: { name: volume, volume_only: wish.volumeOnly } },
       target: { client: to, segments: collection(target.pool), body, from: common },
       onUpdate: progress?.operation,
     });
+  } catch (error) {
+    throw error instanceof Error ? new UserError(`Failed storage volume creation: ${error.message}`) : error;
   } finally {
     progress?.done();
   }
