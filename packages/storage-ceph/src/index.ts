@@ -1,0 +1,1 @@
+export { ceph } from './rbd/driver.ts';

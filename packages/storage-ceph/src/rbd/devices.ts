@@ -1,0 +1,116 @@
+/** Mapping RBD images as block devices of the kernel. What is mapped is read from /sys/bus/rbd, without a program. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { conflict } from '@lxd-ts/driver-kit';
+import { isErrno } from '@lxd-ts/host';
+import { ceph } from '../cluster.ts';
+import type { Images } from './images.ts';
+
+const directory = '/sys/bus/rbd/devices';
+
+/** A mapped image, or snapshot of one. */
+export interface MappedImage {
+  readonly id: string;
+  /** `/dev/rbd0` */
+  readonly device: string;
+  readonly image: string;
+  /** Undefined: the image itself. */
+  readonly snapshot: string | undefined;
+  /** Bytes. */
+  readonly size: number;
+}
+
+const read = (id: string, name: string): string => readFileSync(join(directory, id, name), 'utf8').trimEnd();
+
+/** The mapped images of an OSD pool of the cluster that has this id. */
+export const mappedImages = (fsid: string, osdPool: string): MappedImage[] => {
+  if (!existsSync(directory)) return [];
+  return readdirSync(directory).flatMap((id) => {
+    try {
+      if (read(id, 'pool') !== osdPool || read(id, 'pool_ns') !== '' || read(id, 'cluster_fsid') !== fsid) return [];
+      const snapshot = read(id, 'current_snap');
+      return [
+        {
+          id,
+          device: `/dev/rbd${id}`,
+          image: read(id, 'name'),
+          snapshot: snapshot === '-' ? undefined : snapshot,
+          size: Number(read(id, 'size')),
+        },
+      ];
+    } catch (error) {
+      // Unmapped while we look.
+      if (isErrno(error, 'ENOENT', 'ENODEV')) return [];
+      throw error;
+    }
+  });
+};
+
+/** How long a device may stay in use after its last user said it was done: the kernel ends mounts of dying containers later. */
+const UNMAP_WITHIN = 5000;
+
+/**
+ * Unmaps a device.
+ *
+ * @returns false when somebody has it open
+ */
+export const unmap = async ({ id }: Pick<MappedImage, 'id'>): Promise<boolean> => {
+  try {
+    await writeFile('/sys/bus/rbd/remove_single_major', id);
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'EBUSY')) return false;
+    // Gone already, or on its way.
+    if (isErrno(error, 'ENOENT', 'EINPROGRESS')) return true;
+    throw error;
+  }
+};
+
+/** The devices of one pool's images. */
+export type Devices = ReturnType<typeof devicesOf>;
+
+export const devicesOf = (images: Images, fsid: string) => {
+  const find = (image: string, snapshot?: string): MappedImage | undefined =>
+    mappedImages(fsid, images.osdPool).find((one) => one.image === image && one.snapshot === snapshot);
+
+  return {
+    find,
+    all: (): MappedImage[] => mappedImages(fsid, images.osdPool),
+
+    /**
+     * Maps an image, or a snapshot (read-only). One that is mapped is taken as it is.
+     *
+     * @returns the device's path
+     * @throws LxdError not-found, with `what` in its sentence
+     */
+    async map(image: string, snapshot: string | undefined, what: string): Promise<string> {
+      const mapped = find(image, snapshot);
+      if (mapped) return mapped.device;
+      const args = ['map', ...(snapshot === undefined ? [] : ['--read-only']), images.spec(image, snapshot)];
+      // Killed in the middle it may be mapped or not: both are seen in /sys.
+      return (await ceph(images.cluster, ['rbd', ...args], { prefix: images.guard, what })).trim();
+    },
+
+    /**
+     * Unmaps an image or snapshot, if it is mapped.
+     *
+     * @returns false when it stays mapped, since somebody has it open
+     */
+    async release(image: string, snapshot?: string): Promise<boolean> {
+      for (const end = Date.now() + UNMAP_WITHIN; ; await setTimeout(50)) {
+        const mapped = find(image, snapshot);
+        if (mapped === undefined || (await unmap(mapped))) return true;
+        if (Date.now() > end) return false;
+      }
+    },
+
+    /** Unmaps an image and its snapshots. @throws LxdError conflict when somebody has one of them open */
+    async releaseAll(image: string, what: string): Promise<void> {
+      for (const one of mappedImages(fsid, images.osdPool).filter((mapped) => mapped.image === image)) {
+        if (!(await this.release(one.image, one.snapshot))) throw conflict(`${what} is in use: ${one.device} is open`);
+      }
+    },
+  };
+};

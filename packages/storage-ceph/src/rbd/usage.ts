@@ -1,0 +1,124 @@
+/**
+ * What is known about the use of the pool and its volumes, for answers that must not start a program: of mounted file systems
+ * the kernel tells; for the rest values are remembered, and refreshed when something has changed.
+ */
+import type { PoolResources } from '@lxd-ts/driver-kit';
+import { diskUsage } from '@lxd-ts/host';
+import { z } from 'zod';
+import { type Cluster, cephJson, QUICK, within } from '../cluster.ts';
+import type { Images } from './images.ts';
+
+const freeShape = z.object({
+  pools: z.array(
+    z.object({
+      name: z.string(),
+      stats: z.object({ stored: z.number(), max_avail: z.number() }),
+    }),
+  ),
+});
+
+/** The space of an OSD pool, as users of it count: copies that the cluster keeps are not counted. Undefined: there is no such pool. */
+export const poolSpace = async (cluster: Cluster, osdPool: string): Promise<PoolResources['space'] | undefined> => {
+  const { pools } = await cephJson(cluster, ['ceph', 'df'], freeShape);
+  const stats = pools.find(({ name }) => name === osdPool)?.stats;
+  return stats && { used: stats.stored, total: stats.stored + stats.max_avail };
+};
+
+/** How long changes are gathered before the pool's space is asked for again. */
+const GATHER = 30_000;
+/** Instances write without telling: how often it is asked for all the same. */
+const AGAIN = 300_000;
+
+export type Measurements = ReturnType<typeof measurementsOf>;
+
+/**
+ * @param du - whether `rbd du` may be used, which reads about every object of an image without the feature fast-diff
+ */
+export const measurementsOf = (images: Images, initial: PoolResources['space'], du: () => boolean) => {
+  let space = initial;
+  /** Used bytes by image, and by image@snapshot. */
+  const used = new Map<string, number>();
+  /** Bytes that images have room for. */
+  const sizes = new Map<string, number>();
+  const end = new AbortController();
+  const running = new Set<Promise<unknown>>();
+  let gathering: NodeJS.Timeout | undefined;
+
+  /** What a name of an image or snapshot stands for. */
+  const key = (image: string, snapshot?: string): string => (snapshot === undefined ? image : `${image}@${snapshot}`);
+
+  /** Runs what nobody waits for. */
+  const background = (what: string, work: () => Promise<unknown>): void => {
+    if (end.signal.aborted) return;
+    const task: Promise<unknown> = work()
+      .catch((error: unknown) => {
+        if (!end.signal.aborted) process.emitWarning(`${what} of Ceph pool "${images.osdPool}" failed: ${error}`);
+      })
+      .finally(() => running.delete(task));
+    running.add(task);
+  };
+
+  const refreshSpace = (): void => {
+    gathering = undefined;
+    background('Asking for the space', async () => {
+      space = (await poolSpace(images.cluster, images.osdPool)) ?? space;
+    });
+  };
+  const timer = setInterval(refreshSpace, AGAIN).unref();
+
+  const measure = async (image: string | undefined): Promise<void> => {
+    for (const one of await images.use(image, { signal: end.signal })) {
+      if (one.snapshot === undefined) sizes.set(one.name, one.provisioned_size);
+      const name = key(one.name, one.snapshot);
+      // What a file system said itself is better.
+      if (image !== undefined || !used.has(name)) used.set(name, one.used_size);
+    }
+  };
+
+  return {
+    background,
+    /** Ends with the pool. */
+    signal: end.signal,
+    space: (): PoolResources['space'] => space,
+
+    /** Something has changed that may have taken or freed space. */
+    changed(): void {
+      if (!end.signal.aborted) gathering ??= setTimeout(refreshSpace, GATHER).unref();
+    },
+
+    size: (image: string): number | undefined => sizes.get(image),
+    setSize: (image: string, size: number): unknown => sizes.set(image, size),
+
+    used: (image: string, snapshot?: string): number | undefined => used.get(key(image, snapshot)),
+
+    /** Remembers the use of the file system that is mounted at a path, as that of its image. */
+    async remember(image: string, path: string): Promise<void> {
+      used.set(image, (await within(QUICK, `"${path}" did not tell its use`, diskUsage(path))).used);
+    },
+
+    /** An image or snapshot holds what another one holds. */
+    same(image: string, source: string): void {
+      const bytes = used.get(source);
+      if (bytes === undefined) used.delete(image);
+      else used.set(image, bytes);
+    },
+
+    /** An image is gone, or holds something else now. */
+    forget(image: string): void {
+      used.delete(image);
+      sizes.delete(image);
+    },
+
+    /** Has the use of an image measured, or of all that nothing is known of. */
+    measureLater(image?: string): void {
+      if (du()) background('Measuring', () => measure(image));
+    },
+
+    async [Symbol.asyncDispose](): Promise<void> {
+      clearInterval(timer);
+      clearTimeout(gathering);
+      end.abort(new Error('The pool was closed'));
+      await Promise.all(running);
+    },
+  };
+};
