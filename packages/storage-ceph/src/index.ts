@@ -1,1 +1,2 @@
+export { cephfs } from './cephfs/driver.ts';
 export { ceph } from './rbd/driver.ts';
