@@ -264,3 +264,36 @@ describe('moves', () => {
     await lxc('storage', 'volume', 'delete', 'plain2', 'fourth');
   });
 });
+
+describe('disks', () => {
+  test('[05.62 05.66 05.82 05.98 05.142 05.264] a block volume is nothing for containers, and grows only', async () => {
+    await lxc('storage', 'volume', 'create', 'plain', 'disk', '--type=block', 'size=8MiB');
+    expect(await lxd.api('GET', url('plain', 'disk'))).toMatchObject({ content_type: 'block', used_by: [] });
+    const refusal = 'Custom block volumes cannot be used on containers';
+    expect(await lxcFails('storage', 'volume', 'attach', 'plain', 'disk', 'user')).toContain('"path"');
+    expect(await lxcFails('storage', 'volume', 'attach', 'plain', 'disk', 'user', '/data')).toContain(refusal);
+    const device = ['config', 'device', 'add', 'user', 'data', 'disk', 'path=/data', 'pool=plain'];
+    expect(await lxcFails(...device, 'source=disk')).toContain(refusal);
+    expect(await lxcFails(...device, 'source=missing')).toContain('Storage volume not found');
+    const body = {
+      name: 'never',
+      source: { type: 'none' },
+      devices: {
+        root: { type: 'disk', path: '/', pool: 'plain' },
+        data: { type: 'disk', pool: 'plain', source: 'disk', path: '/data' },
+      },
+    };
+    await expect(lxd.api('POST', '/1.0/instances', body)).rejects.toThrow(refusal);
+    expect(await lxcFails('storage', 'volume', 'set', 'plain', 'disk', 'size=4MiB')).toContain('cannot be shrunk');
+    await lxc('storage', 'volume', 'set', 'plain', 'disk', 'size=16MiB');
+    expect(await lxd.api('GET', `${url('plain', 'disk')}/state`)).toMatchObject({ usage: { total: 16 * 1024 ** 2 } });
+    await lxc('storage', 'volume', 'copy', 'plain/disk', 'tree/disk');
+    expect(await lxd.api('GET', `${url('tree', 'disk')}/state`)).toMatchObject({ usage: { total: 16 * 1024 ** 2 } });
+    for (const content_type of ['iso', 'tape'])
+      await expect(
+        lxd.api('POST', '/1.0/storage-pools/plain/volumes/custom', { name: 'x', content_type }),
+      ).rejects.toMatchObject({ code: 400 });
+    await lxc('storage', 'volume', 'delete', 'tree', 'disk');
+    await lxc('storage', 'volume', 'delete', 'plain', 'disk');
+  });
+});

@@ -56,6 +56,7 @@ const recover = async ({ base, storage, buckets, networks, images, instances: ar
   await storage.volumeCopying.recover();
   await storage.volumeSnapshots.recover();
   await buckets.buckets.recover();
+  await storage.volumeBackups.recover();
   await area.moving.recover();
   await area.snapshots.recover();
   await area.backups.recover();
@@ -94,6 +95,7 @@ const startTasks = ({ base, storage, images, instances: area }: Areas): readonly
     everyMinute('take scheduled snapshots or delete expired ones', area.schedule.turn, log),
     everyMinute('take scheduled snapshots of volumes or delete expired ones', storage.volumeSchedule.turn, log),
     every(minute, 'remove expired backups', area.backups.expire, log),
+    every(minute, 'remove expired backups of volumes', storage.volumeBackups.expire, log),
     every(hour, 'remove old logs', removeOldLogs, log),
     images.refresh.start(),
     every(hour, 'give back memory', releaseProgramPages, log),

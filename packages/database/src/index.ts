@@ -42,6 +42,6 @@ export * from './rows/bulk.ts';
 export * from './rows/config.ts';
 export * from './rows/devices.ts';
 export * from './rows/initial.ts';
-export type { ConfigTable, DeviceTable } from './schema/columns.ts';
+export type { BackupTable, ConfigTable, DeviceTable } from './schema/columns.ts';
 export * as schema from './schema/global.ts';
 export * as localSchema from './schema/local.ts';

@@ -14,6 +14,8 @@ export interface UnpackOptions extends ArchiveOptions {
   exclude?: readonly string[];
   /** Unpacks what is below this directory of the archive alone, without the directory's name. Not possible for squashfs images. */
   below?: string;
+  /** With `below`: gives the target directory the owner, mode and times of that directory too. */
+  itself?: boolean;
 }
 
 export interface PackOptions extends ArchiveOptions {
@@ -84,7 +86,11 @@ export async function unpack(archive: string, directory: string, options: Unpack
     '--same-owner',
     ...faithful,
     ...exclude.map((pattern) => `--exclude=${pattern}`),
-    ...(below === undefined ? [] : [`--strip-components=${below.split('/').length}`, '--', below]),
+    ...(below === undefined
+      ? []
+      : options.itself
+        ? [`--transform=s,^${matching(below)}\\(/\\|$\\),.\\1,S`, '--', below]
+        : [`--strip-components=${below.split('/').length}`, '--', below]),
   ];
   const unzip = isCompression(format) ? await decompressor(format) : undefined;
   await withFile(archive, 'r', async (fd) => {

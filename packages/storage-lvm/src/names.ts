@@ -1,12 +1,5 @@
 /** What volumes are called inside a volume group: LXD's own names, so that a pool that LXD made is read, and can be read by it. */
-import {
-  type BlockDisk,
-  type BlockPart,
-  badRequest,
-  diskName,
-  parseDiskName,
-  type Volume,
-} from '@lxd-ts/driver-kit';
+import { type BlockDisk, type BlockPart, badRequest, diskName, parseDiskName, type Volume } from '@lxd-ts/driver-kit';
 
 const prefixes: Readonly<Record<Volume['type'], string>> = {
   container: 'containers',

@@ -8,6 +8,7 @@ import { createIdentify } from '../http/caller.ts';
 import { createRouter } from '../http/router.ts';
 import { imageAliasRoutes } from '../images/alias-routes.ts';
 import { imageRoutes } from '../images/routes.ts';
+import { renderInstanceBackup } from '../instances/backups.ts';
 import { backupRoutes } from '../instances/backups-routes.ts';
 import { consoleRoutes } from '../instances/console-routes.ts';
 import { copyRoutes } from '../instances/copy-routes.ts';
@@ -34,6 +35,7 @@ import { createHttpsListener } from '../server/listeners.ts';
 import { resourceRoutes } from '../server/resource-routes.ts';
 import { serverRoutes } from '../server/routes.ts';
 import { storageRoutes } from '../storage/routes.ts';
+import { volumeBackupRoutes } from '../storage/volume-backup-routes.ts';
 import { createVolumeRequests } from '../storage/volume-request.ts';
 import { volumeRoutes } from '../storage/volume-routes.ts';
 import { volumeSnapshotRoutes } from '../storage/volume-snapshot-routes.ts';
@@ -96,11 +98,18 @@ export const createApi = async (
     requests: createVolumeRequests({ store: stores.volumes, operations, projectOf: storage.volumeProject }),
   };
   volumeSnapshotRoutes(router, volumeParts);
+  volumeBackupRoutes(router, {
+    ...volumeParts,
+    volumes: storage.customVolumes,
+    volumeBackups: storage.volumeBackups,
+    events,
+  });
   volumeRoutes(router, {
     ...volumeParts,
     pools: stores.pools,
     volumes: storage.customVolumes,
     copying: storage.volumeCopying,
+    importing: storage.volumeImporting,
     usedBy: usedBy.volume,
     deleteImageVolume: (volume) => imageVolumes.removeFrom(volume.pool, volume.name),
     rootUsage: async (volume) => rootVolumes.usage(await stores.instances.get(volume.project, volume.name)),
@@ -133,8 +142,11 @@ export const createApi = async (
     operations,
     diskUsage,
     extras: async (all) => {
-      const [rendered, saved] = await Promise.all([snapshots.render(all), backups.render(all)]);
-      return ({ id }) => ({ snapshots: rendered.get(id) ?? null, backups: saved.get(id) ?? null });
+      const [rendered, saved] = await Promise.all([snapshots.render(all), backups.byOwner(all)]);
+      return ({ id }) => ({
+        snapshots: rendered.get(id) ?? null,
+        backups: saved.get(id)?.map(renderInstanceBackup) ?? null,
+      });
     },
     special: {
       ...copyRoutes(router, { ...area, migrations, operations }),

@@ -1,7 +1,8 @@
 /** What every area of the daemon is built on: rows, settings, drivers, locks, operations, events. */
-import { createInitialRows, openDatabases } from '@lxd-ts/database';
+import { createInitialRows, openDatabases, schema } from '@lxd-ts/database';
 import type { Config, Driver } from '@lxd-ts/driver-kit';
 import type { Logger } from 'pino';
+import { createBackupStore } from '../backups/store.ts';
 import { createBucketStore } from '../buckets/store.ts';
 import { createCertificateStore } from '../certificates/store.ts';
 import { createDirectories, type Directories } from '../core/directories.ts';
@@ -12,7 +13,6 @@ import { loadPlugins } from '../drivers/plugins.ts';
 import { createDrivers } from '../drivers/registry.ts';
 import type { Events } from '../events/bus.ts';
 import { createImageStore } from '../images/store.ts';
-import { createBackupStore } from '../instances/backups-store.ts';
 import { createRuns } from '../instances/running.ts';
 import { createSnapshotStore } from '../instances/snapshots-store.ts';
 import { createInstanceStore } from '../instances/store.ts';
@@ -55,7 +55,8 @@ export const openBase = async ({ directories, log, events, drivers: own }: BaseO
     profiles: createProfileStore(global),
     instances: createInstanceStore(global),
     snapshots: createSnapshotStore(global),
-    backups: createBackupStore(global),
+    backups: createBackupStore(global, schema.instancesBackups),
+    volumeBackups: createBackupStore(global, schema.storageVolumesBackups),
     images: createImageStore(global),
     pools: createPoolStore(global),
     volumes: createVolumeStore(global),

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { subordinateIds } from '@lxd-ts/host';
 import { createDeviceManager } from '../devices/manager.ts';
 import { createGuestEvents } from '../devlxd/events.ts';
-import { createBackups } from '../instances/backups.ts';
+import { createInstanceBackups } from '../instances/backups.ts';
 import { createImporting } from '../instances/backups-import.ts';
 import { instanceRecord } from '../instances/backups-record.ts';
 import { createCopying } from '../instances/copy.ts';
@@ -48,6 +48,8 @@ export const createInstances = (base: Base, storage: Storage, networks: Networks
       reserve: (project, network, reservation, owner) => networks.reserve(project, network, owner, reservation),
       volume: async (project, pool, name) =>
         customVolumes.mount({ project: await storage.volumeProject(project), pool, name }),
+      checkAttach: async (project, pool, name, instance) =>
+        customVolumes.checkAttach({ project: await storage.volumeProject(project), pool, name }, instance),
       serverConfig: () => settings.all(),
       hotplug: (instance, device, wanted) => instances.hotplug(instance, device, wanted),
     },
@@ -137,7 +139,7 @@ export const createInstances = (base: Base, storage: Storage, networks: Networks
       volumeSnapshots: withSnapshots && row ? await stores.volumes.snapshots(row.id) : [],
     });
   };
-  const backups = createBackups({
+  const backups = createInstanceBackups({
     ...base,
     store: stores.backups,
     instances: store,

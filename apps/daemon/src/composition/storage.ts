@@ -6,7 +6,9 @@ import type { Instance } from '../instances/instance.ts';
 import { createPools } from '../storage/pools.ts';
 import { createRootSnapshots } from '../storage/root-snapshots.ts';
 import { createRootVolumes, type RootVolumeParts } from '../storage/root-volumes.ts';
+import { createVolumeBackups } from '../storage/volume-backups.ts';
 import { createVolumeCopying } from '../storage/volume-copy.ts';
+import { createVolumeImporting } from '../storage/volume-import.ts';
 import type { VolumeName } from '../storage/volume-name.ts';
 import { createVolumeSchedule } from '../storage/volume-schedule.ts';
 import { createVolumeSnapshots } from '../storage/volume-snapshots.ts';
@@ -15,7 +17,7 @@ import type { Base } from './base.ts';
 
 /** @param record - what `backup.yaml` in an instance's volume says */
 export const createStorage = (base: Base, record: RootVolumeParts['backupContent']) => {
-  const { stores, runs, usedBy } = base;
+  const { stores, runs, usedBy, directories, settings } = base;
   const pools = createPools({
     ...base,
     store: stores.pools,
@@ -47,9 +49,10 @@ export const createStorage = (base: Base, record: RootVolumeParts['backupContent
     pools,
     store: stores.volumes,
     usedBy: usedBy.customVolume,
+    users: async (name) => (await usersOf(name)).map((one) => one.name),
     runningUsers: async (name) => (await usersOf(name)).filter(isRunning).map((one) => one.name),
     holdsOwnData: () => false,
-    removeBackups: async () => undefined,
+    removeBackups: (row) => volumeBackups.removeFiles(row),
   });
   const volumeCopying = createVolumeCopying({
     ...base,
@@ -57,10 +60,18 @@ export const createStorage = (base: Base, record: RootVolumeParts['backupContent
     volumes: customVolumes,
     store: stores.volumes,
     usedBy: usedBy.customVolume,
-    renameBackups: async () => undefined,
+    renameBackups: async (name, to) => volumeBackups.renameFiles(await customVolumes.get(name), to),
     usersChanged: async (name) => {
       for (const instance of await usersOf(name)) await rootVolumes.writeBackupFile(instance);
     },
+  });
+  const volumeBackups = createVolumeBackups({
+    ...base,
+    store: stores.volumeBackups,
+    volumes: customVolumes,
+    volumeStore: stores.volumes,
+    directory: directories.backups,
+    compression: () => settings.get('backups.compression_algorithm') ?? 'gzip',
   });
   const volumeSnapshots = createVolumeSnapshots({ ...base, volumes: customVolumes, store: stores.volumes });
   return {
@@ -72,6 +83,14 @@ export const createStorage = (base: Base, record: RootVolumeParts['backupContent
     customVolumes,
     volumeCopying,
     volumeSnapshots,
+    volumeBackups,
+    volumeImporting: createVolumeImporting({
+      ...base,
+      pools,
+      volumes: customVolumes,
+      store: stores.volumes,
+      directory: directories.backups,
+    }),
     volumeSchedule: createVolumeSchedule({ ...base, store: stores.volumes, snapshots: volumeSnapshots }),
   };
 };

@@ -15,7 +15,6 @@ import {
 } from '@lxd-ts/driver-kit';
 import { isErrno, run, supportsIdmappedMounts } from '@lxd-ts/host';
 import { applyDiskLimits, hasLimits } from './disk-limits.ts';
-import { makeDiskPlace, removeDiskPlace } from './disk-place.ts';
 import { deviceKey } from './key.ts';
 import { diskKeys } from './keys/disk.ts';
 
@@ -81,12 +80,6 @@ const mountOf = (device: Device, source: string, shift: boolean, fileSystem: str
   };
 };
 
-/** Where the instance finds the source: a container that is not privileged at a place of its own. */
-const placeOf = async (device: Device, context: DeviceContext, source: string): Promise<string> =>
-  context.instance.type === 'container' && context.instance.idmap
-    ? makeDiskPlace(device, context, source, isTrue(device.config['recursive']))
-    : source;
-
 const attach = async (device: Device, context: DeviceContext): Promise<readonly Attachment[]> => {
   const { config } = device;
   const source = config['source'] ?? '';
@@ -95,7 +88,7 @@ const attach = async (device: Device, context: DeviceContext): Promise<readonly 
     mountedVolumes.set(deviceKey(device, context), volume);
     const shift = isTrue(config['shift']) || volume.shifted;
     if (shift) await checkShift(context, volume.path);
-    return [mountOf(device, await placeOf(device, context, volume.path), shift, undefined)];
+    return [mountOf(device, volume.path, shift, undefined)];
   }
   const kind = await sourceKind(source);
   if (kind === undefined) {
@@ -110,7 +103,7 @@ const attach = async (device: Device, context: DeviceContext): Promise<readonly 
   const shift = isTrue(config['shift']);
   if (kind === 'block') return [mountOf(device, source, shift, await fileSystemOn(source))];
   if (shift) await checkShift(context, source);
-  return [mountOf(device, await placeOf(device, context, source), shift, undefined)];
+  return [mountOf(device, source, shift, undefined)];
 };
 
 const isRootDisk = (config: Config): boolean => config['path'] === '/';
@@ -177,7 +170,6 @@ export const disk = defineDeviceDriver({
     const key = deviceKey(device, context);
     const volume = mountedVolumes.get(key);
     mountedVolumes.delete(key);
-    await removeDiskPlace(device, context);
     await volume?.[Symbol.asyncDispose]();
     if (context.instance.pid !== undefined && hasLimits(device.config)) limit(context, device.name, undefined);
     return undefined;

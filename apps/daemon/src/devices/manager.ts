@@ -33,6 +33,13 @@ export interface DeviceSurroundings {
     device: { instance: string; project: string; device: string },
   ) => Promise<void>;
   readonly volume: (project: string, pool: string, name: string) => ReturnType<DeviceContext['volume']>;
+  /** Checks that an instance may attach a custom volume. @throws LxdError */
+  readonly checkAttach: (
+    project: string,
+    pool: string,
+    volume: string,
+    instance: { readonly name: string; readonly type: InstanceType },
+  ) => Promise<void>;
   readonly serverConfig: () => Config;
   /** Brings what a device has attached to a running instance in line with what `wanted` tells. */
   readonly hotplug: (
@@ -60,6 +67,16 @@ export interface DeviceManager {
    * @throws LxdError bad-request naming the device and the key
    */
   validate(devices: Devices, project: string, type: InstanceType | undefined): void;
+  /**
+   * Checks what devices that an instance gets, or gets changed, attach.
+   *
+   * @throws LxdError naming the device
+   */
+  checkAdded(
+    devices: Devices,
+    before: Devices,
+    instance: { readonly project: string; readonly name: string; readonly type: InstanceType },
+  ): Promise<void>;
   /** Brings up all devices. On failure those that were up are down again. */
   startAll(instance: Instance, idmap: IdMap | undefined): Promise<StartedDevices>;
   /** Takes down all devices, those that a crash left included. Failures are logged: the instance is gone anyway. */
@@ -258,6 +275,22 @@ export const createDeviceManager = (
         } catch (error) {
           const message = `Invalid devices: Device validation failed for "${name}": ${messageOf(error)}`;
           throw new LxdError(isKind(error) ? error.kind : 'bad-request', message, { cause: error });
+        }
+      }
+    },
+
+    async checkAdded(devices, before, instance) {
+      for (const [name, config] of Object.entries(devices)) {
+        const { type, pool, source } = config;
+        if (type !== 'disk' || !pool || !source) continue;
+        if (before[name]?.['pool'] === pool && before[name]?.['source'] === source) continue;
+        try {
+          await surroundings.checkAttach(instance.project, pool, source, instance);
+        } catch (error) {
+          if (!isKind(error)) throw error;
+          throw new LxdError(error.kind, `Failed add validation for device "${name}": ${error.message}`, {
+            cause: error,
+          });
         }
       }
     },

@@ -1,15 +1,12 @@
-import { createWriteStream } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { checkName } from '@lxd-ts/api';
-import { badRequest, type Config, conflict, isKind, messageOf, type Work } from '@lxd-ts/driver-kit';
-import { isErrno } from '@lxd-ts/host';
+import { badRequest, type Config, conflict, isKind, type Work } from '@lxd-ts/driver-kit';
+import { readIndex } from '../backups/archive.ts';
+import { clearUploads, receiveUpload } from '../backups/upload.ts';
 import type { Drivers } from '../drivers/registry.ts';
 import type { Pools } from '../storage/pools.ts';
-import { readIndex, restoreBackup } from './backups-archive.ts';
-import type { BackupIndex } from './backups-record.ts';
+import { type BackupIndex, parseIndex } from './backups-record.ts';
+import { restoreInstance } from './backups-restore.ts';
 import { isHostState, isServerKey } from './config.ts';
 import { type Creation, newIdentity, type PreparedInstance } from './create.ts';
 import { type Devices, expand, type Instance, type ProfilePart, rootDisk } from './instance.ts';
@@ -45,8 +42,6 @@ interface Parts {
   readonly directory: string;
 }
 
-const uploadPrefix = 'upload-';
-
 const pick = (config: Config, wanted: (key: string) => boolean): Config =>
   Object.fromEntries(Object.entries(config).filter(([key]) => wanted(key)));
 
@@ -59,16 +54,6 @@ export const inPool = (own: Devices, profiles: readonly ProfilePart[], pool: str
 
 export const createImporting = (parts: Parts): Importing => {
   const { store, creation, snapshots, pools, drivers } = parts;
-
-  const save = async (upload: Readable, file: string): Promise<void> => {
-    try {
-      await pipeline(upload, createWriteStream(file, { mode: 0o600 }));
-    } catch (error) {
-      if (isErrno(error, 'ENOSPC') || isErrno(error, 'EDQUOT'))
-        throw conflict('No space is left for the upload of the backup', { cause: error });
-      throw badRequest(`The upload of the backup broke off: ${messageOf(error)}`, { cause: error });
-    }
-  };
 
   /** The pool to restore into: the one asked for, the backup's if there is one of that name, else that of the profiles' root disk. */
   const poolFor = async (asked: string, index: BackupIndex, profiles: readonly ProfilePart[]): Promise<string> => {
@@ -132,7 +117,7 @@ export const createImporting = (parts: Parts): Importing => {
         {
           kind: 'backup',
           snapshots: records,
-          restore: (located, restoreWork) => restoreBackup(file, index, located, `${file}.streams`, restoreWork),
+          restore: (located, restoreWork) => restoreInstance(file, index, located, `${file}.streams`, restoreWork),
         },
         work,
         async (row) => {
@@ -146,27 +131,27 @@ export const createImporting = (parts: Parts): Importing => {
 
   return {
     async prepare(project, upload, wantedName, pool) {
-      const directory = await mkdtemp(join(parts.directory, uploadPrefix));
-      const remove = (): Promise<void> => rm(directory, { recursive: true, force: true });
+      const received = await receiveUpload(parts.directory, upload);
       try {
-        const file = join(directory, 'backup');
-        await save(upload, file);
-        const index = await readIndex(file);
+        const { file } = received;
+        const index = parseIndex(await readIndex(file));
         const name = wantedName === '' ? index.name : wantedName;
         checkName('instance', name);
         if (await store.find(project, name)) throw conflict(`Instance "${name}" already exists`);
         const create = await restoring(project, file, index, name, pool);
-        return { name, project, type: index.type, create, [Symbol.asyncDispose]: remove };
+        return {
+          name,
+          project,
+          type: index.type,
+          create,
+          [Symbol.asyncDispose]: () => received[Symbol.asyncDispose](),
+        };
       } catch (error) {
-        await remove();
+        await received[Symbol.asyncDispose]();
         throw error;
       }
     },
 
-    async recover() {
-      for (const name of await readdir(parts.directory)) {
-        if (name.startsWith(uploadPrefix)) await rm(join(parts.directory, name), { recursive: true, force: true });
-      }
-    },
+    recover: () => clearUploads(parts.directory),
   };
 };

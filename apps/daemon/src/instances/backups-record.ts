@@ -1,8 +1,8 @@
-import { zeroTime } from '@lxd-ts/api';
-import { badRequest, type Config, messageOf } from '@lxd-ts/driver-kit';
-import { parse as parseYaml } from 'yaml';
+import type { Config } from '@lxd-ts/driver-kit';
 import { z } from 'zod';
+import { config, namesOrNone, parseIndexAs, time } from '../backups/index-file.ts';
 import type { Pool } from '../storage/pool-store.ts';
+import { volumeRecord } from '../storage/volume-backup-record.ts';
 import type { StoredSnapshot, StoredVolume } from '../storage/volume-store.ts';
 import type { Devices, Instance } from './instance.ts';
 import { renderInstance } from './render.ts';
@@ -63,33 +63,7 @@ export const instanceRecord = ({ instance, run, snapshots, profiles, pool, volum
     name,
     used_by: [],
   })),
-  ...(volume
-    ? {
-        volume: {
-          config: volume.config,
-          description: volume.description,
-          name: volume.name,
-          type: volume.type,
-          used_by: [],
-          location: 'none',
-          content_type: volume.content,
-          project: volume.project,
-          created_at: volume.createdAt.toISOString(),
-        },
-        ...(volumeSnapshots.length > 0
-          ? {
-              volume_snapshots: volumeSnapshots.map((snapshot) => ({
-                description: snapshot.description,
-                expires_at: snapshot.expiresAt?.toISOString() ?? zeroTime,
-                name: snapshot.name,
-                config: snapshot.config,
-                content_type: volume.content,
-                created_at: snapshot.createdAt.toISOString(),
-              })),
-            }
-          : {}),
-      }
-    : {}),
+  ...(volume ? volumeRecord(volume, volumeSnapshots) : {}),
 });
 export type InstanceRecord = ReturnType<typeof instanceRecord>;
 
@@ -106,27 +80,10 @@ export const backupIndex = (record: InstanceRecord, optimized: boolean) => ({
   config: record,
 });
 
-/** A configuration; YAML of other programs may hold bare numbers and booleans. */
-export const config = z
-  .record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String))
-  .nullish()
-  .transform((value) => value ?? {});
 export const devices = z
   .record(z.string(), config)
   .nullish()
   .transform((value) => value ?? {});
-/** A time; Go's zero time, which stands for none, is undefined. */
-export const time = z
-  .string()
-  .nullish()
-  .transform((value, context) => {
-    if (!value || value.startsWith('0001-01-01')) return undefined;
-    const date = new Date(value);
-    if (!Number.isNaN(date.getTime())) return date;
-    context.addIssue({ code: 'custom', message: 'is not a time' });
-    return z.NEVER;
-  });
-
 const snapshotRecord = z.object({
   name: z.string(),
   config,
@@ -160,10 +117,7 @@ const indexSchema = z.object({
   name: z.string(),
   backend: z.string().default(''),
   pool: z.string().default(''),
-  snapshots: z
-    .array(z.string())
-    .nullish()
-    .transform((value) => value ?? []),
+  snapshots: namesOrNone,
   optimized: z.boolean().nullish(),
   optimized_header: z.boolean().nullish(),
   type: z.enum(['container', 'virtual-machine']).default('container'),
@@ -173,15 +127,4 @@ const indexSchema = z.object({
 export type BackupIndex = z.infer<typeof indexSchema>;
 
 /** Parses `backup/index.yaml`. @throws LxdError bad-request saying what is wrong with it */
-export const parseIndex = (yaml: string): BackupIndex => {
-  let value: unknown;
-  try {
-    value = parseYaml(yaml, { maxAliasCount: 0 });
-  } catch (error) {
-    throw badRequest(`The index of the backup is not valid YAML: ${messageOf(error)}`, { cause: error });
-  }
-  const result = indexSchema.safeParse(value);
-  if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
-  throw badRequest(`The index of the backup is not that of an instance: ${problems.join('; ')}`);
-};
+export const parseIndex = (yaml: string): BackupIndex => parseIndexAs(yaml, indexSchema, 'an instance');

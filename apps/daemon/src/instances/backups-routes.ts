@@ -7,7 +7,7 @@ import type { Router } from '../http/router.ts';
 import { sendFile } from '../http/send-file.ts';
 import type { Operations } from '../operations/registry.ts';
 import { workOf } from '../operations/work.ts';
-import { type BackupService, renderBackup } from './backups.ts';
+import { type BackupService, renderInstanceBackup } from './backups.ts';
 import type { Importing } from './backups-import.ts';
 import type { Instance } from './instance.ts';
 import type { InstanceService } from './service.ts';
@@ -29,7 +29,7 @@ export const backupRoutes = (router: Router, { instances, backups, importing, op
     router.on('GET', `${base}/:name/backups`, async (request) => {
       const instance = await find(request);
       const found = await backups.list(instance);
-      if (recursionOf(request) > 0) return sync(found.map(renderBackup));
+      if (recursionOf(request) > 0) return sync(found.map(renderInstanceBackup));
       return sync(
         found.map(({ name }) => resourceUrl([root, instance.name, 'backups', name], { project: instance.project })),
       );
@@ -41,7 +41,7 @@ export const backupRoutes = (router: Router, { instances, backups, importing, op
       const { name, create } = await backups.prepare(instance, {
         name: body.name,
         expiresAt: isUnsetTime(body.expires_at) ? undefined : new Date(body.expires_at),
-        instanceOnly: body.instance_only || body.container_only,
+        withoutSnapshots: body.instance_only || body.container_only,
         optimized: body.optimized_storage,
         compression: body.compression_algorithm,
       });
@@ -61,7 +61,7 @@ export const backupRoutes = (router: Router, { instances, backups, importing, op
     });
 
     router.on('GET', `${base}/:name/backups/:backup`, async (request) =>
-      sync(renderBackup(await backups.get(await find(request), param(request, 'backup')))),
+      sync(renderInstanceBackup(await backups.get(await find(request), param(request, 'backup')))),
     );
 
     router.on('POST', `${base}/:name/backups/:backup`, async (request) => {

@@ -185,6 +185,7 @@ export const createCreation = (parts: CreationParts): Creation => {
     const expanded = expand(await parts.profiles(project, profiles), own);
     requireRootDisk(expanded.devices);
     devices.validate(expanded.devices, project, undefined);
+    await devices.checkAdded(expanded.devices, {}, { project, name: '', type });
     return own;
   };
 

@@ -243,6 +243,7 @@ export const createInstanceService = (parts: Parts): InstanceService => {
       const complete = { ...change, config };
       const after = await expandedWith(before, complete);
       devices.validate(after.expanded.devices, before.project, undefined);
+      await devices.checkAdded(after.expanded.devices, before.expanded.devices, before);
       await applyExpanded(before, after);
       // Devices that came or went have left their marks in the volatile keys meanwhile.
       const now = await store.get(instance.project, instance.name);

@@ -2,7 +2,8 @@ import { badRequest, messageOf } from '@lxd-ts/driver-kit';
 import { isErrno, openRoot } from '@lxd-ts/host';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
-import { config, devices, recordSchema, time } from '../instances/backups-record.ts';
+import { config, time } from '../backups/index-file.ts';
+import { devices, recordSchema } from '../instances/backups-record.ts';
 
 /** Far more than the records of an instance with a thousand snapshots take. */
 const maxBytes = 8 * 1024 * 1024;

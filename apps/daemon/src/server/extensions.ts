@@ -61,13 +61,7 @@ const notServed: Readonly<Record<string, readonly ApiExtension[]>> = {
     'storage_cephfs_fscache',
     'zfs_block_mode',
   ],
-  'volumes and buckets': [
-    'custom_volume_backup',
-
-    'storage_volume_project_move',
-    'daemon_storage',
-    'custom_block_volumes',
-  ],
+  'volumes and buckets': ['storage_volume_project_move', 'daemon_storage'],
   networks: [
     'maas_network',
     'network_sriov',

@@ -86,6 +86,10 @@ export const createVolumeCopying = (parts: Parts): VolumeCopying => {
     for (const { id } of rows) await store.markSnapshotReady(id);
   };
 
+  /** The configuration of a snapshot. */
+  const snapshotConfig = async ({ row }: LocatedVolume, snapshot: string): Promise<Config> =>
+    (await store.snapshots(row.id)).find(({ name }) => name === snapshot)?.config ?? {};
+
   const make = async (
     target: VolumeName,
     volume: VolumeContent,
@@ -112,7 +116,10 @@ export const createVolumeCopying = (parts: Parts): VolumeCopying => {
         description: volume.description || from.row.description,
         config: { ...inherited(from.row.config, open), ...own },
       },
-      make: (made) => copyContents(made, source, options.snapshots, work),
+      async make(made) {
+        await copyContents(made, source, options.snapshots, work);
+        if (options.snapshot !== undefined) await volumes.unshift(target, await snapshotConfig(from, options.snapshot));
+      },
       ...(options.finish ? { finish: options.finish } : {}),
     });
   };

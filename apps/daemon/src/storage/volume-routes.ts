@@ -13,6 +13,7 @@ import { type ApiRequest, json, param, recursionOf } from '../http/request.ts';
 import type { Router } from '../http/router.ts';
 import type { PoolStore } from './pool-store.ts';
 import type { VolumeCopying } from './volume-copy.ts';
+import type { VolumeImporting } from './volume-import.ts';
 import { type VolumeName, volumeUrl } from './volume-name.ts';
 import { type VolumeRequests, volumePath, volumesPath, volumeType } from './volume-request.ts';
 import type { VolumeSnapshots } from './volume-snapshots.ts';
@@ -24,6 +25,7 @@ interface Parts {
   readonly store: VolumeStore;
   readonly volumes: CustomVolumes;
   readonly copying: VolumeCopying;
+  readonly importing: VolumeImporting;
   readonly snapshots: VolumeSnapshots;
   readonly requests: VolumeRequests;
   readonly usedBy: (volume: StoredVolume) => Promise<readonly string[]>;
@@ -40,8 +42,13 @@ const contentOf = (word: string): ContentType => {
   throw badRequest(`Invalid content type "${word}": use filesystem or block`);
 };
 
+const headerOf = (request: ApiRequest, name: string): string => {
+  const value = request.incoming.headers[name];
+  return typeof value === 'string' ? value : '';
+};
+
 export const volumeRoutes = (router: Router, parts: Parts): void => {
-  const { pools, store, volumes, copying, snapshots, requests } = parts;
+  const { pools, store, volumes, copying, importing, snapshots, requests } = parts;
 
   const render = async (volume: StoredVolume) => ({
     config: volume.config,
@@ -91,7 +98,29 @@ export const volumeRoutes = (router: Router, parts: Parts): void => {
     return sync(wanted.map(({ wire, url }) => (recursionOf(request) > 0 ? wire : url)));
   };
 
+  /** A volume that is made of what the client sends. */
+  const upload = async (request: ApiRequest): Promise<Reply> => {
+    const name = {
+      pool: param(request, 'pool'),
+      project: await requests.projectOf(request.project),
+      name: headerOf(request, 'x-lxd-name'),
+    };
+    await pools.get(name.pool);
+    const isIso = headerOf(request, 'x-lxd-type') === 'iso';
+    const prepared = await (isIso ? importing.iso : importing.backup)(name, request.incoming);
+    const description = isIso ? 'Importing ISO file' : 'Restoring custom volume backup';
+    return requests.task(request, description, prepared.name, async (work) => {
+      await using received = prepared;
+      await received.create(work);
+    });
+  };
+
   const create = async (request: ApiRequest, typeWord: string | undefined): Promise<Reply> => {
+    if (request.incoming.headers['content-type'] === 'application/octet-stream') {
+      if (typeWord !== undefined && volumeType(typeWord) !== 'custom')
+        throw badRequest(`Currently not allowed to create storage volumes of type "${typeWord}"`);
+      return upload(request);
+    }
     const body = await json(request, storageVolumesPost);
     const type = volumeType(typeWord ?? (body.type || 'custom'));
     if (type !== 'custom') throw badRequest(`Currently not allowed to create storage volumes of type "${type}"`);

@@ -149,10 +149,11 @@ export const createVolumeSnapshots = ({ volumes, store, locks, events, log }: Pa
 
     async restore(name, snapshot) {
       using _lock = locks.hold(volumeLock(name), 'restore');
-      await get(name, snapshot);
+      const { config } = await get(name, snapshot);
       await volumes.refuseInUse(name, 'restored');
       const { open, volume } = await volumes.locate(name);
       await open.storage.restoreVolume(volume, snapshot);
+      await volumes.unshift(name, config);
       events.lifecycle('storage-volume-restored', volumeUrl(name), name.project, { snapshot });
     },
 

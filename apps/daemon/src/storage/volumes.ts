@@ -7,10 +7,12 @@ import {
   changedKeys,
   conflict,
   type Fill,
+  type InstanceType,
   isKind,
   isTrue,
   type MountedVolume,
   messageOf,
+  notFound,
   parseSize,
   UndoStack,
   type Volume,
@@ -25,6 +27,7 @@ import { checkIfMatch } from '../http/etag.ts';
 import type { Located } from './copy-across.ts';
 import type { OpenPool, Pools } from './pools.ts';
 import { volumeDefaults } from './root-volumes.ts';
+import { isShifted, unshiftVolume } from './volume-idmap.ts';
 import { type VolumeName, volumeLock, volumeUrl } from './volume-name.ts';
 import type { StoredVolume, VolumeStore } from './volume-store.ts';
 
@@ -62,10 +65,18 @@ export interface CustomVolumes {
   /** Deletes a volume with its snapshots and rows, whether it is whole or not. For a caller who holds its lock. */
   discard(row: StoredVolume): Promise<void>;
   usage(name: VolumeName): Promise<{ readonly used: number; readonly total?: number } | undefined>;
+  /**
+   * Checks that an instance may attach the volume.
+   *
+   * @throws LxdError not-found, bad-request where it is nothing for such instances, conflict where another instance has it for itself
+   */
+  checkAttach(name: VolumeName, instance: { readonly name: string; readonly type: InstanceType }): Promise<void>;
   /** Makes the volume accessible for a device. */
   mount(name: VolumeName): Promise<MountedVolume & { readonly shifted: boolean }>;
   /** @throws LxdError conflict when a running instance or the server itself uses it */
   refuseInUse(name: VolumeName, what: string): Promise<void>;
+  /** Gives a volume that has been made of a snapshot the ids inside, should the snapshot have them shifted. */
+  unshift(name: VolumeName, snapshot: Config): Promise<void>;
   /** Whether the server keeps its own data in it. */
   holdsOwnData(name: VolumeName): boolean;
   /** @throws LxdError conflict when the server keeps its own data in it */
@@ -82,7 +93,9 @@ interface Parts {
   readonly log: Logger;
   /** URLs of instances and profiles that attach the volume, and of the server where it keeps its data in it. */
   readonly usedBy: (name: VolumeName) => Promise<readonly string[]>;
-  /** Names of running instances that attach the volume. */
+  /** Names of instances that attach the volume. */
+  readonly users: (name: VolumeName) => Promise<readonly string[]>;
+  /** Names of those that run. */
   readonly runningUsers: (name: VolumeName) => Promise<readonly string[]>;
   /** Whether the server keeps its own data in it (`storage.backups_volume`, `storage.images_volume`). */
   readonly holdsOwnData: (name: VolumeName) => boolean;
@@ -238,9 +251,33 @@ export const createCustomVolumes = (parts: Parts): CustomVolumes => {
       events.lifecycle('storage-volume-deleted', volumeUrl(name), name.project);
     },
 
+    async unshift(name, config) {
+      if (!isShifted(config)) return;
+      const { open, volume } = await locate(name);
+      await using mounted = await open.storage.mountVolume(volume);
+      await unshiftVolume(mounted.path, config);
+    },
+
     async usage(name) {
       const { open, volume } = await locate(name);
       return open.storage.usage(volume);
+    },
+
+    async checkAttach(name, instance) {
+      const row = await store.find(name.pool, name.project, type, name.name);
+      if (!row) throw notFound('Failed loading custom volume: Storage volume not found');
+      if (row.content !== 'filesystem') {
+        if (instance.type === 'container') throw badRequest('Custom block volumes cannot be used on containers');
+        return;
+      }
+      const { blockBased, remote } = (await pools.open(name.pool)).driver.features;
+      // A file system on a disk that several servers share is mounted by one of them at a time.
+      if (!blockBased || !remote) return;
+      const others = (await parts.users(name)).filter((user) => user !== instance.name);
+      if (others.length > 0)
+        throw conflict(
+          `Volume "${name.name}" can be attached to one instance at a time, and ${others.join(', ')} has it`,
+        );
     },
 
     async mount(name) {

@@ -2,7 +2,7 @@
  * Columns and kinds of table that come back in every subject. Only INTEGER and TEXT are used: other declared types
  * make dqlite misbehave. Dates are INTEGER milliseconds since 1970 (a JavaScript `Date` on this side), booleans 0 and 1.
  */
-import { type AnySQLiteColumn, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import { type AnySQLiteColumn, index, integer, primaryKey, sqliteTable, text, unique } from 'drizzle-orm/sqlite-core';
 
 /** The number of a row. Never given out twice, so that a number kept elsewhere cannot come to mean another row. */
 export const id = () => integer('id').primaryKey({ autoIncrement: true });
@@ -66,5 +66,31 @@ export const deviceTable = <Name extends string>(name: Name, column: string, to:
     (table) => [primaryKey({ columns: [table.ownerId, table.name, table.key] })],
   );
 
+/**
+ * A table of backup files (exports) that the server keeps of an owner.
+ *
+ * @param column - the name of the column that holds the owner's number
+ * @param only - the name of the column that says that it is without the owner's snapshots
+ */
+export const backupTable = <Name extends string>(name: Name, column: string, only: string, to: () => AnySQLiteColumn) =>
+  sqliteTable(
+    name,
+    {
+      id: id(),
+      ownerId: owner(column, to),
+      name: text('name').notNull(),
+      creationDate: date('creation_date').notNull(),
+      /** Null: it is kept. */
+      expiryDate: date('expiry_date'),
+      /** Without the snapshots. */
+      withoutSnapshots: flag(only).notNull().default(false),
+      /** In the storage driver's own format. */
+      optimizedStorage: flag('optimized_storage').notNull().default(false),
+      state: state(),
+    },
+    (table) => [unique(`${name}_name`).on(table.ownerId, table.name), index(`${name}_expiry`).on(table.expiryDate)],
+  );
+
+export type BackupTable = ReturnType<typeof backupTable>;
 export type ConfigTable = ReturnType<typeof configTable>;
 export type DeviceTable = ReturnType<typeof deviceTable>;

@@ -1,6 +1,17 @@
 import { index, integer, primaryKey, sqliteTable, text, unique } from 'drizzle-orm/sqlite-core';
 import { nodes } from './cluster.ts';
-import { configTable, date, description, deviceTable, flag, id, owner, reference, state } from './columns.ts';
+import {
+  backupTable,
+  configTable,
+  date,
+  description,
+  deviceTable,
+  flag,
+  id,
+  owner,
+  reference,
+  state,
+} from './columns.ts';
 import { profiles, projects } from './projects.ts';
 
 /** Containers and virtual machines. Whether one runs is the host's to know, not a column. */
@@ -78,23 +89,4 @@ export const instancesSnapshotsDevices = deviceTable(
 );
 
 /** Backup files (exports) of instances that the server keeps. */
-export const instancesBackups = sqliteTable(
-  'instances_backups',
-  {
-    id: id(),
-    instanceId: owner('instance_id', () => instances.id),
-    name: text('name').notNull(),
-    creationDate: date('creation_date').notNull(),
-    /** Null: it is kept. */
-    expiryDate: date('expiry_date'),
-    /** Without the snapshots. */
-    instanceOnly: flag('instance_only').notNull().default(false),
-    /** In the storage driver's own format. */
-    optimizedStorage: flag('optimized_storage').notNull().default(false),
-    state: state(),
-  },
-  (table) => [
-    unique('instances_backups_name').on(table.instanceId, table.name),
-    index('instances_backups_expiry').on(table.expiryDate),
-  ],
-);
+export const instancesBackups = backupTable('instances_backups', 'instance_id', 'instance_only', () => instances.id);

@@ -1,7 +1,7 @@
 import { isNotNull, isNull } from 'drizzle-orm';
 import { index, sqliteTable, text, unique, uniqueIndex } from 'drizzle-orm/sqlite-core';
 import { nodes } from './cluster.ts';
-import { configTable, date, description, flag, id, memberState, owner, reference, state } from './columns.ts';
+import { backupTable, configTable, date, description, id, memberState, owner, reference, state } from './columns.ts';
 import { projects } from './projects.ts';
 
 /** Storage pools. `pending` until every member has made its part. */
@@ -91,25 +91,11 @@ export const storageVolumesSnapshotsConfig = configTable(
 );
 
 /** Backup files (exports) of custom volumes that the server keeps. */
-export const storageVolumesBackups = sqliteTable(
+export const storageVolumesBackups = backupTable(
   'storage_volumes_backups',
-  {
-    id: id(),
-    storageVolumeId: owner('storage_volume_id', () => storageVolumes.id),
-    name: text('name').notNull(),
-    creationDate: date('creation_date').notNull(),
-    /** Null: it is kept. */
-    expiryDate: date('expiry_date'),
-    /** Without the snapshots. */
-    volumeOnly: flag('volume_only').notNull().default(false),
-    /** In the storage driver's own format. */
-    optimizedStorage: flag('optimized_storage').notNull().default(false),
-    state: state(),
-  },
-  (table) => [
-    unique('storage_volumes_backups_name').on(table.storageVolumeId, table.name),
-    index('storage_volumes_backups_expiry').on(table.expiryDate),
-  ],
+  'storage_volume_id',
+  'volume_only',
+  () => storageVolumes.id,
 );
 
 /** S3 buckets. */

@@ -1,18 +1,16 @@
-import { and, asc, type Database, eq, insertRow, lte, type Reader, schema } from '@lxd-ts/database';
+import { and, asc, type BackupTable, type Database, eq, insertRow, lte, type Reader } from '@lxd-ts/database';
 import { conflict } from '@lxd-ts/driver-kit';
 
-const { instancesBackups } = schema;
-
-/** A backup that the server keeps of an instance, as it is stored. */
+/** A backup that the server keeps of an instance or a custom volume, as it is stored. */
 export interface Backup {
   readonly id: number;
-  readonly instanceId: number;
+  /** The row of the instance or volume. */
+  readonly ownerId: number;
   readonly name: string;
   readonly createdAt: Date;
   /** Unset: it is kept. */
   readonly expiresAt: Date | undefined;
-  /** Without the snapshots. */
-  readonly instanceOnly: boolean;
+  readonly withoutSnapshots: boolean;
   /** In the storage driver's own format. */
   readonly optimized: boolean;
   /** `pending` while it is being made or deleted. */
@@ -22,8 +20,8 @@ export interface Backup {
 export type NewBackup = Omit<Backup, 'id' | 'state'>;
 
 export interface BackupStore {
-  /** Backups of one instance, or of all in one go; oldest first. */
-  list(instanceId?: number): Promise<readonly Backup[]>;
+  /** Backups of one owner, or of all in one go; oldest first. */
+  list(ownerId?: number): Promise<readonly Backup[]>;
   /** Adds a backup in state `pending`. @throws LxdError conflict when the name is taken */
   insert(backup: NewBackup): Promise<Backup>;
   markReady(id: number): Promise<void>;
@@ -35,12 +33,12 @@ export interface BackupStore {
   expired(now: Date): Promise<readonly Backup[]>;
 }
 
-const rowsIn = async (tx: Reader, ...conditions: Parameters<typeof and>): Promise<Backup[]> => {
+const rowsIn = async (tx: Reader, table: BackupTable, ...conditions: Parameters<typeof and>): Promise<Backup[]> => {
   const rows = await tx
     .select()
-    .from(instancesBackups)
+    .from(table)
     .where(and(...conditions))
-    .orderBy(asc(instancesBackups.creationDate), asc(instancesBackups.id));
+    .orderBy(asc(table.creationDate), asc(table.id));
   return rows.map(({ creationDate, expiryDate, optimizedStorage, ...row }) => ({
     ...row,
     createdAt: creationDate,
@@ -49,29 +47,28 @@ const rowsIn = async (tx: Reader, ...conditions: Parameters<typeof and>): Promis
   }));
 };
 
-export const createBackupStore = (database: Database): BackupStore => {
-  const set = (id: number, change: Partial<typeof instancesBackups.$inferInsert>): Promise<void> =>
+/** @param table - that of instances' or volumes' backups */
+export const createBackupStore = (database: Database, table: BackupTable): BackupStore => {
+  const set = (id: number, change: Partial<BackupTable['$inferInsert']>): Promise<void> =>
     database.transaction(async (tx) => {
-      await tx.update(instancesBackups).set(change).where(eq(instancesBackups.id, id));
+      await tx.update(table).set(change).where(eq(table.id, id));
     });
 
   return {
-    list: (instanceId) =>
-      database.read((tx) =>
-        rowsIn(tx, instanceId === undefined ? undefined : eq(instancesBackups.instanceId, instanceId)),
-      ),
+    list: (ownerId) =>
+      database.read((tx) => rowsIn(tx, table, ownerId === undefined ? undefined : eq(table.ownerId, ownerId))),
 
     insert: (backup) =>
       database.transaction(async (tx) => {
-        const { instanceId, name, createdAt, expiresAt, instanceOnly, optimized } = backup;
-        const taken = await rowsIn(tx, eq(instancesBackups.instanceId, instanceId), eq(instancesBackups.name, name));
+        const { ownerId, name, createdAt, expiresAt, withoutSnapshots, optimized } = backup;
+        const taken = await rowsIn(tx, table, eq(table.ownerId, ownerId), eq(table.name, name));
         if (taken.length > 0) throw conflict(`Backup "${name}" already exists`);
-        const id = await insertRow(tx, instancesBackups, {
-          instanceId,
+        const id = await insertRow(tx, table, {
+          ownerId,
           name,
           creationDate: createdAt,
           expiryDate: expiresAt ?? null,
-          instanceOnly,
+          withoutSnapshots,
           optimizedStorage: optimized,
           state: 'pending',
         });
@@ -84,10 +81,9 @@ export const createBackupStore = (database: Database): BackupStore => {
 
     delete: (id) =>
       database.transaction(async (tx) => {
-        await tx.delete(instancesBackups).where(eq(instancesBackups.id, id));
+        await tx.delete(table).where(eq(table.id, id));
       }),
 
-    expired: (now) =>
-      database.read((tx) => rowsIn(tx, eq(instancesBackups.state, 'ready'), lte(instancesBackups.expiryDate, now))),
+    expired: (now) => database.read((tx) => rowsIn(tx, table, eq(table.state, 'ready'), lte(table.expiryDate, now))),
   };
 };

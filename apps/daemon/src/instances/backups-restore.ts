@@ -1,0 +1,59 @@
+import { lstat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { badRequest, type Config, type Work } from '@lxd-ts/driver-kit';
+import { isErrno, parseIdMapJson, shiftTree } from '@lxd-ts/host';
+import { instanceLayout, type Located } from '../backups/archive.ts';
+import { restoreBackup } from '../backups/restore.ts';
+import type { BackupIndex } from './backups-record.ts';
+
+/** What a volume may have at its top; anything else, a symlink in place of it above all, would mislead who uses it. */
+const checkVolume = async (path: string): Promise<void> => {
+  const kinds = { rootfs: 'directory', templates: 'directory', 'metadata.yaml': 'file' } as const;
+  for (const [name, kind] of Object.entries(kinds)) {
+    try {
+      const stats = await lstat(join(path, name));
+      if (kind === 'directory' ? stats.isDirectory() : stats.isFile()) continue;
+    } catch (error) {
+      if (!isErrno(error, 'ENOENT')) throw error;
+      if (name !== 'rootfs') continue;
+    }
+    throw badRequest(`The backup is damaged: its "${name}" is missing or not a ${kind}`);
+  }
+};
+
+/** Ids on disk are those inside, here; a server that shifts them says in the instance's configuration how. */
+const unshift = async (path: string, config: Config, { signal }: Work): Promise<void> => {
+  const from = parseIdMapJson(config['volatile.last_state.idmap'] ?? '');
+  if (from.length > 0) await shiftTree(join(path, 'rootfs'), { from, ...(signal ? { signal } : {}) });
+};
+
+/** Makes an instance's root volume and its snapshots of a backup. What a failure leaves is the caller's to remove. */
+export const restoreInstance = (
+  file: string,
+  index: BackupIndex,
+  located: Located,
+  scratch: string,
+  work: Work,
+): Promise<void> => {
+  const { container, snapshots } = index.config;
+  const configOf = (snapshot: string | undefined): Config =>
+    snapshot === undefined ? container.config : (snapshots.find(({ name }) => name === snapshot)?.config ?? {});
+  return restoreBackup(
+    {
+      file,
+      scratch,
+      layout: instanceLayout,
+      snapshots: index.snapshots,
+      optimized: index.optimized === true,
+      located,
+      stage: 'create_instance_from_backup',
+      // Written anew, since it tells of another server; and never followed, should it be a symlink.
+      unpacking: (member) => ({ exclude: [`${member}/backup.yaml`] }),
+      async finish(path, snapshot, own) {
+        await checkVolume(path);
+        await unshift(path, configOf(snapshot), own);
+      },
+    },
+    work,
+  );
+};
