@@ -187,7 +187,7 @@ export const volumeCalls = (root: string): VolumeCalls => {
       const directory = volumesDirectory(root, 'custom');
       const found: FoundVolume[] = [];
       for (const name of (await readdir(directory)).sort()) {
-        const volume: Volume = { type: 'custom', content: 'filesystem', ...parseDiskName('custom', name), config: {} };
+        const volume = { type: 'custom', content: 'filesystem', ...parseDiskName('custom', name), config: {} } as const;
         const snapshots = (await snapshotsOf(join(directory, name))).filter((snapshot) => snapshot !== BEFORE);
         found.push({ volume, snapshots });
       }

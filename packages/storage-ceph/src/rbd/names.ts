@@ -3,6 +3,7 @@ import {
   type ContentType,
   configuredFilesystem,
   diskName,
+  type FoundVolume,
   parseDiskName,
   type Volume,
   type VolumeType,
@@ -44,7 +45,7 @@ export const parseSnapshotName = (name: string): string | undefined =>
   name.startsWith('snapshot_') ? name.slice('snapshot_'.length) : undefined;
 
 /** The volume that an image belongs to; undefined when it is none of LXD's, a zombie or the placeholder. */
-export const parseImageName = (image: string): Volume | undefined => {
+export const parseImageName = (image: string): FoundVolume['volume'] | undefined => {
   const type = volumeTypes.find((one) => image.startsWith(`${one}_`));
   if (type === undefined) return undefined;
   let rest = image.slice(type.length + 1);
