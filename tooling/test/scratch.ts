@@ -3,7 +3,17 @@
  * on either goes away with it, also when the test died and a later run finds the folder.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { controlGroups, links, loops, mounts, namesIn, namespaces } from './host-state.ts';
@@ -24,8 +34,12 @@ const prefixOf = (id: string): string => `lxt${id}`;
 export const makeScratch = (): Scratch => {
   const id = Math.random().toString(36).slice(2, 7).padEnd(5, '0');
   const folder = join(base, id);
-  mkdirSync(folder, { recursive: true, mode: 0o711 });
-  writeFileSync(join(folder, 'owner'), currentRun());
+  mkdirSync(base, { recursive: true, mode: 0o711 });
+  // It comes into sight with its owner: another run takes a folder without one for abandoned.
+  const made = mkdtempSync(`${base}.`);
+  chmodSync(made, 0o711);
+  writeFileSync(join(made, 'owner'), currentRun());
+  renameSync(made, folder);
   return { folder, prefix: prefixOf(id), [Symbol.asyncDispose]: () => remove(id) };
 };
 

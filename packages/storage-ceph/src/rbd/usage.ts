@@ -41,6 +41,7 @@ export const measurementsOf = (images: Images, initial: PoolResources['space'], 
   /** Bytes that images have room for. */
   const sizes = new Map<string, number>();
   const end = new AbortController();
+  const signal: AbortSignal = end.signal;
   const running = new Set<Promise<unknown>>();
   let gathering: NodeJS.Timeout | undefined;
 
@@ -78,7 +79,7 @@ export const measurementsOf = (images: Images, initial: PoolResources['space'], 
   return {
     background,
     /** Ends with the pool. */
-    signal: end.signal,
+    signal,
     space: (): PoolResources['space'] => space,
 
     /** Something has changed that may have taken or freed space. */
