@@ -48,10 +48,14 @@ export interface Lxd extends AsyncDisposable {
 
 const instances = z.array(z.looseObject({ name: z.string(), project: z.string(), status: z.string() }));
 
-/** Starts an LXD. Disposing of it stops its instances and removes everything that it made. */
-export const startLxd = async (programs: Programs): Promise<Lxd> => {
+/**
+ * Starts an LXD. Disposing of it stops its instances and removes everything that it made.
+ *
+ * @param neighbour - an LXD whose network this one shall share, to be disposed of after it
+ */
+export const startLxd = async (programs: Programs, neighbour?: Lxd): Promise<Lxd> => {
   const scratch = makeScratch();
-  const namespace = await makeNamespace(scratch);
+  const namespace = neighbour?.namespace ?? (await makeNamespace(scratch));
   const folder = join(scratch.folder, 'lxd');
   const config = join(scratch.folder, 'client');
   const logFile = join(scratch.folder, 'lxd.log');
@@ -124,7 +128,7 @@ export const startLxd = async (programs: Programs): Promise<Lxd> => {
         if (child) await stopInstances();
       } finally {
         await end('SIGTERM');
-        await namespace[Symbol.asyncDispose]();
+        if (!neighbour) await namespace[Symbol.asyncDispose]();
         await scratch[Symbol.asyncDispose]();
       }
     },

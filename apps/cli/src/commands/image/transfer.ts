@@ -71,7 +71,9 @@ const push = async (cli: Cli, origin: ImageOrigin, target: ImageTarget): Promise
   const { url, certificate } = await address(target.client, 'target');
   const { value } = await origin.client.get<Image>(['images', origin.fingerprint]);
   const source = { type: 'image', mode: 'push', fingerprint: value.fingerprint };
-  const receiving = await target.client.start('POST', ['images'], { ...wishes(target), source });
+  const { properties, expires_at } = value;
+  const body = { ...wishes(target), properties, expires_at, source };
+  const receiving = await target.client.start('POST', ['images'], body);
   const secret = receiving?.object.metadata?.secret;
   if (typeof secret !== 'string') throw new UserError('The target server gave no secret to receive the image with');
   await operate(
