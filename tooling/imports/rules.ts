@@ -30,6 +30,7 @@ const among =
 
 const layers: readonly Layer[] = [
   { is: among('host'), may: () => false, says: 'host imports no other package' },
+  { is: among('s3'), may: () => false, says: 's3 imports no other package' },
   { is: among('driver-kit'), may: among('host'), says: 'driver-kit imports host only' },
   {
     is: (name) => driver.test(name),

@@ -1,3 +1,5 @@
+import { constants } from 'node:os';
+
 /** The errors of S3, as its API reference lists them ("Error responses"): code, HTTP status, sentence. */
 const table = {
   AccessControlListNotSupported: [400, 'The bucket does not allow ACLs: objects are private.'],
@@ -58,8 +60,12 @@ export class S3Error extends Error {
 }
 
 /** The code of a failed system call, if that is what was thrown. */
-export const errnoOf = (error: unknown): string | undefined =>
-  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+export const errnoOf = (error: unknown): string | undefined => {
+  if (!(error instanceof Error)) return undefined;
+  // libuv has no name for it.
+  if ('errno' in error && error.errno === -constants.errno.EDQUOT) return 'EDQUOT';
+  return 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+};
 
 /** Whether a system call failed with one of these codes. */
 export const isErrno = (error: unknown, ...codes: readonly string[]): boolean => codes.includes(errnoOf(error) ?? '');

@@ -1,31 +1,20 @@
-import { once } from 'node:events';
 import { access, readdir } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import {
   GetObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
-  S3Client,
+  type S3Client,
   S3ServiceException,
 } from '@aws-sdk/client-s3';
 import type { StorageBucket, StorageBucketKey } from '@lxd-ts/api';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { startTestDaemon, type TestDaemon } from '../testing/daemon.ts';
+import { freePort, startTestDaemon, type TestDaemon } from '../testing/daemon.ts';
+import { s3Client } from '../testing/s3.ts';
 
 let daemon: TestDaemon;
 const pool = '/1.0/storage-pools/default';
 const clients: S3Client[] = [];
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  return typeof address === 'object' && address ? address.port : 0;
-};
 
 let address: string;
 
@@ -41,17 +30,10 @@ afterAll(async () => {
 
 const get = async <T>(path: string): Promise<T> => (await daemon.client.query('GET', path)).metadata as T;
 
-/** An S3 client with a key, over HTTPS; the server's certificate is its own. */
-const s3 = async (key: StorageBucketKey, bucket: string, poolUrl = pool): Promise<S3Client> => {
-  const { s3_url } = await get<StorageBucket>(`${poolUrl}/buckets/${bucket}`);
-  const client = new S3Client({
-    endpoint: new URL(s3_url).origin,
-    region: 'us-east-1',
-    forcePathStyle: true,
-    maxAttempts: 1,
-    credentials: { accessKeyId: key['access-key'], secretAccessKey: key['secret-key'] },
-    requestHandler: new NodeHttpHandler({ httpsAgent: { rejectUnauthorized: false } }),
-  });
+/** An S3 client with a key. */
+const s3 = async (key: StorageBucketKey, bucket: string): Promise<S3Client> => {
+  const { s3_url } = await get<StorageBucket>(`${pool}/buckets/${bucket}`);
+  const client = s3Client(key, s3_url);
   clients.push(client);
   return client;
 };

@@ -3,13 +3,12 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import { createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { type Client, connect } from '@lxd-ts/client';
 import { openDatabases } from '@lxd-ts/database';
 import { busyboxImage } from '@lxd-ts/tooling/images/busybox';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startTestDaemon, type TestDaemon } from '../testing/daemon.ts';
+import { freePort, startTestDaemon, type TestDaemon } from '../testing/daemon.ts';
 import { createImageStore } from './store.ts';
 
 const binary = { 'content-type': 'application/octet-stream' };
@@ -21,14 +20,6 @@ let sourceUrl = '';
 let targetUrl = '';
 /** Nobody that the source knows. */
 let stranger: Client;
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const probe = createTcpServer().listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
-  });
 
 const certificateOf = (daemon: TestDaemon): string => readFileSync(join(daemon.folder, 'server.crt'), 'utf8');
 

@@ -1,4 +1,5 @@
 /** Starts real daemons inside a test, each on a directory of its own. */
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { type Client, connect, OperationError } from '@lxd-ts/client';
 import { makeScratch } from '@lxd-ts/tooling/scratch';
@@ -28,6 +29,15 @@ export interface TestDaemon extends AsyncDisposable {
   /** Ends the daemon and starts it again on the same directory; `between` is called while it is down. */
   readonly restart: (between?: () => Promise<void>) => Promise<void>;
 }
+
+/** A TCP port of the loopback that nobody listens on now. */
+export const freePort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
+    });
+  });
 
 /** Starts a daemon with a `dir` pool named `default` that the default profile's root disk is on. */
 export const startTestDaemon = async (): Promise<TestDaemon> => {
