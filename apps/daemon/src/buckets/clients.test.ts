@@ -87,7 +87,7 @@ it('[05.146 05.149 05.270] a bucket has room as its size says, and no more; it d
   await daemon.run('PATCH', url, { config: { size: '64MiB' } });
   await put('second', 24 * MiB);
   // However full it is, what is in it can be deleted.
-  const refused = [];
+  const refused: unknown[] = [];
   for (let at = 0; refused.length < 3; at++) {
     await put(`more ${at}`, 4 * MiB).catch((error: unknown) => refused.push(error));
   }
