@@ -1,3 +1,4 @@
+export { type BucketClient, type BucketConformanceOptions, bucketConformance } from './buckets.ts';
 export { makeBusyboxRoot } from './busybox-root.ts';
 export { fileSystemRefusal, type TestContext, testContext } from './context.ts';
 export { collect, type InstanceSuite, makeSuite, output, request, sh } from './instance/suite.ts';

@@ -12,6 +12,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PoolSpec, StoragePool } from '../storage/contract.ts';
 import { type TestContext, testContext } from './context.ts';
+import { localBucketTests } from './storage/buckets.ts';
 import { copyTests } from './storage/copies.ts';
 import { crashTests } from './storage/crashes.ts';
 import { diskTests } from './storage/disks.ts';
@@ -79,6 +80,7 @@ const describeForm = (options: StorageConformanceOptions, form: PoolForm): void 
     describe('copies', () => copyTests(suite));
     describe('disks', () => diskTests(suite));
     describe('limits', () => limitTests(suite));
+    describe.runIf(driver.features.buckets)('buckets', () => localBucketTests(suite));
     describe('transfer', () => transferTests(suite));
     describe('crashes', () => crashTests(suite));
 

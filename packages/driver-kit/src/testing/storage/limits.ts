@@ -12,7 +12,7 @@ import type { Suite } from './suite.ts';
  * Writes a file of so many bytes that cannot be compressed away, down to the disk: without CAP_SYS_RESOURCE, as instances do, since
  * project quotas do not hold for those who have it.
  */
-const writeData = (pool: StoragePool, volume: Volume, name: string, bytes: number): Promise<void> =>
+export const writeData = (pool: StoragePool, volume: Volume, name: string, bytes: number): Promise<void> =>
   mounted(pool, volume, async (path) => {
     const write = ['dd', 'if=/dev/urandom', `of=${join(path, name)}`, 'bs=1M', `count=${bytes / MiB}`] as const;
     await run(['setpriv', '--bounding-set', '-sys_resource', ...write, 'conv=fsync', 'status=none']);
