@@ -4,14 +4,17 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Scratch } from '@lxd-ts/tooling/scratch';
 
-// /sys shows the network devices of the namespace it was mounted in, so it is mounted anew, and the control groups
-// (`ip netns exec` hides them) are carried over. Then it waits, keeping the namespaces alive between starts of a daemon.
+// /sys shows the network devices of the namespace it was mounted in, so it is mounted anew, and what was mounted below
+// it (`ip netns exec` hides that) is carried over: control groups, and where there is AppArmor its interface.
+// Then it waits, keeping the namespaces alive between starts of a daemon.
 const holder = `
 set -e
 mount --make-rslave /
-mount --rbind /sys/fs/cgroup "$1"
+mount --rbind /sys "$1"
 mount -t sysfs sysfs /sys
-mount --rbind "$1" /sys/fs/cgroup
+for part in fs/cgroup kernel/security; do
+  if mountpoint -q "$1/$part"; then mount --rbind "$1/$part" "/sys/$part"; fi
+done
 umount -l "$1"
 ip link set lo up
 echo ready
@@ -26,7 +29,7 @@ export interface Namespace extends AsyncDisposable {
 
 /** Makes namespaces that last until they are disposed of. */
 export const makeNamespace = async (scratch: Scratch): Promise<Namespace> => {
-  const mountPoint = join(scratch.folder, 'cgroup');
+  const mountPoint = join(scratch.folder, 'sys');
   mkdirSync(mountPoint);
   const flags = ['--net', '--mount', '--propagation', 'slave'];
   const child = spawn('unshare', [...flags, 'sh', '-c', holder, 'holder', mountPoint], {
