@@ -23,6 +23,7 @@ export const needed = {
   bzip2: 'images and backups',
   lz4: 'images and backups',
   gzip: 'images and backups',
+  apparmor: 'the profiles that confine containers, where the kernel has AppArmor',
   'util-linux': 'loop devices, namespaces',
   mount: 'mounts',
   procps: 'sysctl',

@@ -4,12 +4,13 @@ import { type LxcfsFiles, lxcfsFiles } from './lxcfs.ts';
 
 /** What the configuration of a container depends on besides the container. */
 export interface HostFacts {
-  /** Whether the kernel confines by AppArmor. */
+  /** Whether containers are confined by AppArmor: the kernel can, and LXD_SECURITY_APPARMOR does not say `false`. */
   readonly apparmor: boolean;
   readonly lxcfs?: LxcfsFiles;
 }
 
 const apparmorEnabled = async (): Promise<boolean> => {
+  if (process.env['LXD_SECURITY_APPARMOR'] === 'false') return false;
   try {
     return (await readFile('/sys/module/apparmor/parameters/enabled', 'utf8')).trim() === 'Y';
   } catch (error) {

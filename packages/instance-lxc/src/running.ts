@@ -18,6 +18,7 @@ import {
   processStatus,
   thawCgroup,
 } from '@lxd-ts/host';
+import { updateApparmor } from './apparmor.ts';
 import { payloadCgroup } from './cgroups.ts';
 import { cleanUp } from './cleanup.ts';
 import { openConsole } from './console.ts';
@@ -144,12 +145,13 @@ export const runningContainer = (machine: Machine, monitor: MonitorConnection): 
     attach: (attachment) => whileRunning(() => attachDevice(target, attachment)),
     detach: (attachment) => whileRunning(() => detachDevice(target, attachment)),
     update: (config: Config, changed) =>
-      whileRunning(() => {
+      whileRunning(async () => {
         if (changed.some((key) => key === 'limits.cpu' || key === 'limits.cpu.nodes')) {
           changeCpuRequest(cpuUser, cpuRequest(config));
         }
         updateLimits(cgroup, config, changed);
-        return interceptCalls(machine, place, config);
+        if (changed.includes('raw.apparmor')) await updateApparmor(place, config);
+        await interceptCalls(machine, place, config);
       }),
     usage: async () => {
       if (ended) throw conflict(`Instance "${machine.name}" is not running`);

@@ -1,5 +1,6 @@
 import { type Attachment, type Config, conflict, isTrue, type Machine, notImplemented } from '@lxd-ts/driver-kit';
 import { lxcIdMap, sameIdMap } from '@lxd-ts/host';
+import { apparmorSettings } from '../apparmor.ts';
 import { nodeRule } from '../device-node.ts';
 import type { HostFacts } from '../host-facts.ts';
 import { interceptedCalls } from '../interception/rules.ts';
@@ -59,22 +60,12 @@ const security = (config: Config, place: Place, host: HostFacts, seccomp: boolea
   return [
     ...(seccomp ? [['lxc.seccomp.profile', place.seccomp] satisfies Setting] : []),
     ...(stack ? [['lxc.seccomp.allow_nesting', '1'] satisfies Setting] : []),
-    ...(host.apparmor ? apparmor(config) : [['lxc.apparmor.profile', 'unconfined'] satisfies Setting]),
+    ...(host.apparmor ? apparmorSettings(config) : [['lxc.apparmor.profile', 'unconfined'] satisfies Setting]),
   ];
 };
 
 const interception = (machine: Machine, place: Place): Setting[] =>
   interceptedCalls(machine).length === 0 ? [] : [['lxc.seccomp.notify.proxy', `unix:${place.calls}`]];
-
-/** liblxc writes and loads the profile. */
-const apparmor = (config: Config): Setting[] => [
-  ['lxc.apparmor.profile', 'generated'],
-  ['lxc.apparmor.allow_nesting', isTrue(config['security.nesting']) ? '1' : '0'],
-  ...(config['raw.apparmor'] ?? '')
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .map((line): Setting => ['lxc.apparmor.raw', line]),
-];
 
 const deviceRules = (machine: Machine, attachments: readonly Attachment[]): Setting[] => {
   if (machine.idmap) return [];
