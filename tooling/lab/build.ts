@@ -110,7 +110,9 @@ export const ensureImage = async (): Promise<Image> => {
   if (isBuilt(image)) return image;
   mkdirSync(cacheFolder(), { recursive: true });
   checkHost();
-  await using _lock = await lockFile(join(cacheFolder(), 'lock'));
+  await using _lock = await lockFile(join(cacheFolder(), 'lock'), () =>
+    console.log('Waiting for another build of the lab VM'),
+  );
   removeAbandoned();
   if (isBuilt(image)) return image;
   const folder = makeOwnFolder('build');
