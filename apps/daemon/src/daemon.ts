@@ -48,6 +48,7 @@ export interface Daemon {
 /** Brings up what is on record, and clears what a crash left half done. */
 const recover = async ({ base, storage, buckets, networks, images, instances: area }: Areas): Promise<void> => {
   await storage.pools.openAll();
+  await storage.ownData.open();
   await images.images.recover();
   await area.instances.recover();
   await area.rebuilding.recover();

@@ -1,4 +1,4 @@
-import { link, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { link, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { checkName, zeroTime } from '@lxd-ts/api';
 import {
@@ -13,6 +13,7 @@ import {
 } from '@lxd-ts/driver-kit';
 import { isErrno } from '@lxd-ts/host';
 import type { Logger } from 'pino';
+import { listing } from '../core/listing.ts';
 import type { Locks } from '../core/locks.ts';
 import { checkCompression } from './compression.ts';
 import type { Backup, BackupStore } from './store.ts';
@@ -110,15 +111,6 @@ export const renderBackup = (backup: Backup) => ({
   expires_at: backup.expiresAt?.toISOString() ?? zeroTime,
   optimized_storage: backup.optimized,
 });
-
-const listing = async (directory: string): Promise<string[]> => {
-  try {
-    return await readdir(directory);
-  } catch (error) {
-    if (isErrno(error, 'ENOENT')) return [];
-    throw error;
-  }
-};
 
 /** The directories `depth` levels below, as paths relative to the first. */
 const directoriesBelow = async (directory: string, depth: number): Promise<string[]> => {

@@ -1,11 +1,12 @@
 /** Backups and images that clients send, on their way in. */
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { badRequest, conflict, messageOf } from '@lxd-ts/driver-kit';
 import { isErrno } from '@lxd-ts/host';
+import { listing } from '../core/listing.ts';
 
 const prefix = 'upload-';
 
@@ -45,6 +46,6 @@ export const receiveUpload = async (directory: string, upload: Readable): Promis
 
 /** Removes uploads that a crash left. */
 export const clearUploads = async (directory: string): Promise<void> => {
-  for (const name of await readdir(directory))
+  for (const name of await listing(directory))
     if (name.startsWith(prefix)) await rm(join(directory, name), { recursive: true, force: true });
 };

@@ -110,7 +110,7 @@ export const createApi = async (
     volumes: storage.customVolumes,
     copying: storage.volumeCopying,
     importing: storage.volumeImporting,
-    usedBy: usedBy.volume,
+    usedBy: storage.volumeUsers,
     deleteImageVolume: (volume) => imageVolumes.removeFrom(volume.pool, volume.name),
     rootUsage: async (volume) => rootVolumes.usage(await stores.instances.get(volume.project, volume.name)),
   });

@@ -3,6 +3,7 @@ import { isTrue } from '@lxd-ts/driver-kit';
 import { attaches } from '../core/used-by.ts';
 import { createImageVolumes } from '../images/pool-volumes.ts';
 import type { Instance } from '../instances/instance.ts';
+import { createOwnData, holdsOwnData } from '../storage/own-data.ts';
 import { createPools } from '../storage/pools.ts';
 import { createRootSnapshots } from '../storage/root-snapshots.ts';
 import { createRootVolumes, type RootVolumeParts } from '../storage/root-volumes.ts';
@@ -12,6 +13,7 @@ import { createVolumeImporting } from '../storage/volume-import.ts';
 import type { VolumeName } from '../storage/volume-name.ts';
 import { createVolumeSchedule } from '../storage/volume-schedule.ts';
 import { createVolumeSnapshots } from '../storage/volume-snapshots.ts';
+import type { StoredVolume } from '../storage/volume-store.ts';
 import { createCustomVolumes } from '../storage/volumes.ts';
 import type { Base } from './base.ts';
 
@@ -44,14 +46,19 @@ export const createStorage = (base: Base, record: RootVolumeParts['backupContent
     const projects = await Promise.all(attaching.map((one) => volumeProject(one.project)));
     return attaching.filter((_, at) => projects[at] === name.project);
   };
+  /** URLs of instances and profiles that attach a custom volume, and of the server where it keeps data of its own in it. */
+  const customUsers = async (name: VolumeName): Promise<string[]> => [
+    ...(holdsOwnData(settings)(name) ? ['/1.0'] : []),
+    ...(await usedBy.customVolume(name)),
+  ];
   const customVolumes = createCustomVolumes({
     ...base,
     pools,
     store: stores.volumes,
-    usedBy: usedBy.customVolume,
+    usedBy: customUsers,
     users: async (name) => (await usersOf(name)).map((one) => one.name),
     runningUsers: async (name) => (await usersOf(name)).filter(isRunning).map((one) => one.name),
-    holdsOwnData: () => false,
+    holdsOwnData: holdsOwnData(settings),
     removeBackups: (row) => volumeBackups.removeFiles(row),
   });
   const volumeCopying = createVolumeCopying({
@@ -80,6 +87,9 @@ export const createStorage = (base: Base, record: RootVolumeParts['backupContent
     rootVolumes,
     rootSnapshots: createRootSnapshots(pools, rootVolumes, stores.volumes),
     volumeProject,
+    /** URLs of what uses a volume of any type. */
+    volumeUsers: (volume: StoredVolume) => (volume.type === 'custom' ? customUsers(volume) : usedBy.volume(volume)),
+    ownData: createOwnData({ ...base, volumes: customVolumes, store: stores.volumes }),
     customVolumes,
     volumeCopying,
     volumeSnapshots,

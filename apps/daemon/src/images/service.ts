@@ -1,9 +1,10 @@
-import { access, mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { access, mkdtemp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { imageUrl } from '@lxd-ts/api';
 import { badRequest, type Config, conflict, type InstanceType, notFound, UndoStack } from '@lxd-ts/driver-kit';
 import type { Logger } from 'pino';
 import type { Directories } from '../core/directories.ts';
+import { listing } from '../core/listing.ts';
 import type { Locks } from '../core/locks.ts';
 import type { Events } from '../events/bus.ts';
 import type { ImageAliases } from './aliases.ts';
@@ -208,7 +209,7 @@ export const createImageService = (parts: Parts): ImageService => {
         log.warn({ image: image.fingerprint }, 'Removing an image that was being imported when the daemon died');
         await remove(image);
       }
-      for (const name of await readdir(directories.images)) {
+      for (const name of await listing(directories.images)) {
         if (name.startsWith(workPrefix)) await rm(join(directories.images, name), { recursive: true, force: true });
       }
     },

@@ -61,7 +61,7 @@ const notServed: Readonly<Record<string, readonly ApiExtension[]>> = {
     'storage_cephfs_fscache',
     'zfs_block_mode',
   ],
-  'volumes and buckets': ['storage_volume_project_move', 'daemon_storage'],
+  'volumes and buckets': ['storage_volume_project_move'],
   networks: [
     'maas_network',
     'network_sriov',
