@@ -6,7 +6,6 @@ import {
   growFilesystem,
   newFilesystemUuid,
   notFound,
-  parentOf,
   readSuperblock,
   shrinkFilesystem,
   UndoStack,
@@ -27,7 +26,7 @@ import {
   splitSnapshot,
 } from './names.ts';
 import { asOptions, copyProperties, diskSize } from './properties.ts';
-import { createSnapshot, takeSnapshot } from './snapshots.ts';
+import { createSnapshot, deleteSnapshot, takeSnapshot } from './snapshots.ts';
 import { transfer } from './streams.ts';
 import { aboutVolume, createVolume, deleteVolume } from './volumes.ts';
 
@@ -117,6 +116,74 @@ const copyFiles = async (
   await filled(source);
 };
 
+/** What a copy within ZFS is made of and how. */
+interface Plan {
+  readonly target: Volume;
+  readonly properties: readonly string[];
+  /** The dataset or zvol that is copied, and its copy. */
+  readonly from: string;
+  readonly to: string;
+  /** The short names of the snapshots, oldest first; the last is the state that the copy begins with. */
+  readonly labels: readonly string[];
+}
+
+const clonePart = ({ properties, from, to, labels }: Plan): Promise<unknown> =>
+  zfs(['clone', ...asOptions(properties), `${from}@${labels.at(-1)}`, to]);
+
+/**
+ * Sends one snapshot after the other.
+ *
+ * @param origin - what the copy is to be a clone of; undefined: of nothing
+ * @param begun - called when there is something to undo
+ */
+const sendPart = async (plan: Plan, origin: string | undefined, begun: () => void, work: Work): Promise<void> => {
+  const { properties, from, to, labels } = plan;
+  let base = origin;
+  for (const [step, label] of labels.entries()) {
+    work.signal?.throwIfAborted();
+    const sent = { snapshot: `${from}@${label}`, base };
+    const options = step === 0 ? { properties, clone: base !== undefined } : {};
+    await transfer(sent, `${to}@${label}`, options, work);
+    if (step === 0) begun();
+    base = sent.snapshot;
+  }
+  await zfs(['destroy', `${to}@${labels.at(-1)}`]);
+};
+
+/** What a copy that is sent is based on, by the pool's `zfs.clone_copy`. */
+const originFor = async (pool: PoolContext, origin: string | undefined): Promise<string | undefined> => {
+  const mode = pool.config()['zfs.clone_copy'];
+  if (mode === 'false') return undefined;
+  return mode === 'rebase' ? initialImage(pool.root, origin) : origin;
+};
+
+/** Whether a copy is a clone of one snapshot. */
+const isClone = (pool: PoolContext, source: Volume, snapshots: readonly string[]): boolean =>
+  source.type === 'image' || (snapshots.length === 0 && (pool.config()['zfs.clone_copy'] || 'true') === 'true');
+
+/** Copies the parts of a volume whose target is kept in the same way. */
+const copyParts = async (
+  pool: PoolContext,
+  plans: readonly (Plan & { readonly source: Source; readonly part: Part })[],
+  clones: boolean,
+  undo: UndoStack,
+  work: Work,
+): Promise<void> => {
+  for (const { source, part, ...plan } of plans) {
+    // Made in one step or not at all; and what was there before is not to be removed.
+    const begun = (): void => undo.add(`delete ${plan.to}`, () => destroyDataset(pool.root, plan.to));
+    try {
+      if (clones) {
+        await clonePart(plan);
+        begun();
+      } else await sendPart(plan, await originFor(pool, source.origin), begun, work);
+    } catch (error) {
+      throw aboutVolume(plan.target, error);
+    }
+    if (source.kind !== 'dataset') await settleDisk(pool, plan.target, part, source);
+  }
+};
+
 /** Makes a volume a copy of another; see the contract. */
 export const copyVolume = async (
   pool: PoolContext,
@@ -126,68 +193,54 @@ export const copyVolume = async (
   work: Work = {},
 ): Promise<void> => {
   work.signal?.throwIfAborted();
-  const { root, space } = pool;
-  const [from, to] = [partsOf(root, source), partsOf(root, target)];
-  const fixed =
-    source.type === 'image'
-      ? imageSnapshot
-      : source.snapshot === undefined
-        ? undefined
-        : snapshotLabel(source.snapshot);
-  const last = fixed ?? hiddenLabel('copy');
-  const labels = [...snapshots.map(snapshotLabel), last];
+  const [from, to] = [partsOf(pool.root, source), partsOf(pool.root, target)];
+  await using state = await stateOf(pool, source, from);
+  const labels = [...snapshots.map(snapshotLabel), state.label];
+  const sources = await lookAt(source, from, labels);
   await using undo = new UndoStack();
-  if (fixed === undefined) {
-    try {
-      await takeSnapshot(pool, parentOf(source), last);
-    } catch (error) {
-      throw aboutVolume(source, error);
-    }
+  if (target.content === 'filesystem' && sources[0]?.kind !== to[0].kind) {
+    await createVolume(pool, target, undefined, work);
+    undo.add('remove the copy', async () => {
+      for (const snapshot of snapshots) await deleteSnapshot(pool, { ...target, snapshot });
+      await deleteVolume(pool, target);
+    });
+    await copyFiles(pool, target, source, snapshots, work);
+  } else {
+    checkSizes(target, sources);
+    const plans = to.flatMap((part, at) => {
+      const [one, dataset] = [sources[at], from[at]?.dataset];
+      if (!one || dataset === undefined) return [];
+      const properties = copyProperties(one.kind, target);
+      return [{ target, properties, from: dataset, to: part.dataset, labels, source: one, part }];
+    });
+    await copyParts(pool, plans, isClone(pool, source, snapshots), undo, work);
   }
-  try {
-    const sources = await lookAt(source, from, labels);
-    if (sources[0]?.kind !== to[0].kind && target.content === 'filesystem') {
-      undo.add('remove the copy', () => deleteVolume(pool, target));
-      await createVolume(pool, target, undefined, work);
-      await copyFiles(pool, target, source, snapshots, work);
-    } else {
-      checkSizes(target, sources);
-      const mode = pool.config()['zfs.clone_copy'] || 'true';
-      const clones = source.type === 'image' || (snapshots.length === 0 && mode === 'true');
-      for (const [at, part] of to.entries()) {
-        const [one, dataset] = [sources[at], from[at]?.dataset ?? ''];
-        if (!one) throw badRequest(`${describeVolume(source)} cannot be copied to a volume of another kind`);
-        const properties = copyProperties(one.kind, target);
-        const begun = async (step: () => Promise<unknown>): Promise<void> => {
-          try {
-            await step();
-          } catch (error) {
-            throw aboutVolume(target, error);
-          }
-          undo.add(`delete ${part.dataset}`, () => destroyDataset(root, part.dataset));
-        };
-        if (clones) {
-          await begun(() => zfs(['clone', ...asOptions(properties), `${dataset}@${last}`, part.dataset]));
-        } else {
-          const origin =
-            mode === 'false' ? undefined : mode === 'rebase' ? await initialImage(root, one.origin) : one.origin;
-          let base = origin;
-          for (const [step, label] of labels.entries()) {
-            work.signal?.throwIfAborted();
-            const sent = { snapshot: `${dataset}@${label}`, base };
-            const options = step === 0 ? { properties, clone: base !== undefined } : {};
-            const copied = (): Promise<void> => transfer(sent, `${part.dataset}@${label}`, options, work);
-            await (step === 0 ? begun(copied) : copied());
-            base = sent.snapshot;
-          }
-          await zfs(['destroy', `${part.dataset}@${last}`]);
-        }
-        if (one.kind !== 'dataset') await settleDisk(pool, target, part, one);
-      }
-    }
-  } finally {
-    if (fixed === undefined) for (const { dataset } of from) await destroyWithClones(`${dataset}@${last}`);
-  }
-  await space.refresh(...to.map(({ dataset }) => dataset));
+  await pool.space.refresh(...to.map(({ dataset }) => dataset));
   undo.commit();
+};
+
+/**
+ * The snapshot that holds the state to copy: that of an image, the one named, or one made for the purpose, which goes when
+ * disposed of, or with its last clone.
+ */
+const stateOf = async (
+  pool: PoolContext,
+  source: Volume,
+  parts: readonly Part[],
+): Promise<{ readonly label: string } & AsyncDisposable> => {
+  const kept = { [Symbol.asyncDispose]: async (): Promise<void> => undefined };
+  if (source.type === 'image') return { label: imageSnapshot, ...kept };
+  if (source.snapshot !== undefined) return { label: snapshotLabel(source.snapshot), ...kept };
+  const label = hiddenLabel('copy');
+  try {
+    await takeSnapshot(pool, source, label);
+  } catch (error) {
+    throw aboutVolume(source, error);
+  }
+  return {
+    label,
+    async [Symbol.asyncDispose]() {
+      for (const { dataset } of parts) await destroyWithClones(`${dataset}@${label}`);
+    },
+  };
 };

@@ -44,9 +44,12 @@ export const nameOf = ({ snapshot }: Volume, { dataset }: Part): string =>
 export const typeOf = async (dataset: string): Promise<string | undefined> =>
   (await unless('missing', () => zfs(['list', '-H', '-o', 'type', dataset])))?.trim();
 
-/** Instances' directories are closed to other users; those of custom volumes belong to whoever uses them. */
+/** Whether the directory of a volume belongs to whoever uses it, with its mode; otherwise it is the server's. */
+export const isUsers = ({ type }: Volume): boolean => type === 'custom' || type === 'bucket';
+
+/** Instances' directories are closed to other users. */
 const closeDirectory = async (volume: Volume, path: string): Promise<void> => {
-  if (volume.type === 'custom' || volume.snapshot !== undefined) return;
+  if (isUsers(volume) || volume.snapshot !== undefined) return;
   const mode = volumeMode('container');
   if (((await stat(path)).mode & 0o7777) !== mode) await chmod(path, mode);
 };

@@ -11,20 +11,18 @@ import {
   parseDiskName,
   type Volume,
   type VolumeType,
+  volumesDirectory,
 } from '@lxd-ts/driver-kit';
 
-const directories: Readonly<Record<Volume['type'], string>> = {
-  container: 'containers',
-  'virtual-machine': 'virtual-machines',
-  image: 'images',
-  custom: 'custom',
-  bucket: 'buckets',
-};
-
+/** The types that recovery knows. Buckets are volumes of another kind. */
 const volumeTypes: readonly VolumeType[] = ['container', 'virtual-machine', 'image', 'custom'];
 
+const directoryOf = (type: Volume['type']): string => volumesDirectory('', type);
+
 /** The datasets of a pool below its root. What is referenced and deleted moves to `deleted/`. */
-export const poolDatasets: readonly string[] = Object.values(directories).flatMap((name) => [name, `deleted/${name}`]);
+export const poolDatasets: readonly string[] = ([...volumeTypes, 'bucket'] as const)
+  .map(directoryOf)
+  .flatMap((name) => [name, `deleted/${name}`]);
 
 /** What a part of a volume is: files in a dataset, a disk, or files in a file system on a disk (`zfs.block_mode`). */
 export type PartKind = 'dataset' | 'disk' | 'formatted';
@@ -37,7 +35,7 @@ export interface Part {
 
 /** The parts of a volume, that with its directory first. A virtual machine has two, all others one. */
 export const partsOf = (root: string, volume: Volume): readonly [Part, ...Part[]] => {
-  const dataset = `${root}/${directories[volume.type]}/${diskName(volume)}`;
+  const dataset = `${root}/${directoryOf(volume.type)}/${diskName(volume)}`;
   if (volume.content === 'filesystem') {
     return [{ dataset, kind: isTrue(volume.config['zfs.block_mode']) ? 'formatted' : 'dataset' }];
   }
@@ -101,7 +99,7 @@ export const parseDataset = (
   content: string,
 ): FoundVolume['volume'] | undefined => {
   const [directory, name, ...more] = dataset.slice(root.length + 1).split('/');
-  const volumeType = volumeTypes.find((one) => directories[one] === directory);
+  const volumeType = volumeTypes.find((one) => directoryOf(one) === directory);
   if (!volumeType || !name || more.length > 0 || !dataset.startsWith(`${root}/`)) return undefined;
   const isDisk = type === 'volume' && content !== 'filesystem';
   if (isDisk && volumeType !== 'custom') return undefined;

@@ -17,7 +17,7 @@ import {
 import { complaint, rows, unless, whileBusy, zfs } from './commands.ts';
 import type { PoolContext } from './context.ts';
 import { destroyDataset } from './destroy.ts';
-import { nameOf } from './mounts.ts';
+import { isUsers, nameOf } from './mounts.ts';
 import { imageSnapshot, parseDataset, partsOf, splitSnapshot, userSnapshot } from './names.ts';
 import { createArguments, newDiskSize } from './properties.ts';
 
@@ -73,7 +73,7 @@ export const createVolume = async (
   {
     await using mounted = await mounts.mountVolume(volume);
     if (parts.some(({ kind }) => kind === 'formatted')) await removeLostAndFound(mounted.path);
-    if (volume.type === 'custom' && parts[0].kind !== 'disk') await chmod(mounted.path, volumeMode(volume.type));
+    if (isUsers(volume) && parts[0].kind !== 'disk') await chmod(mounted.path, volumeMode(volume.type));
     await fill?.(mounted, work);
   }
   if (volume.type === 'image') await zfs(['snapshot', ...parts.map(({ dataset }) => `${dataset}@${imageSnapshot}`)]);
