@@ -34,7 +34,7 @@ describe.each(['ext4', 'xfs', 'btrfs'])('[05.205] volumes in block mode, on %s',
   const copy = { ...volume, name: 'copy' };
   const read = async (one: Volume): Promise<string> => {
     await using mounted = await pool.mountVolume(one);
-    return readFile(join(mounted.path, 'f'), 'utf8');
+    return await readFile(join(mounted.path, 'f'), 'utf8');
   };
 
   beforeAll(async () => {

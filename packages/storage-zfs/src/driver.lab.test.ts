@@ -52,7 +52,7 @@ const write = async (pool: StoragePool, volume: Volume, text: string): Promise<v
 };
 const read = async (pool: StoragePool, volume: Volume): Promise<string> => {
   await using mounted = await pool.mountVolume(volume);
-  return readFile(join(mounted.path, 'f'), 'utf8');
+  return await readFile(join(mounted.path, 'f'), 'utf8');
 };
 const writeRandom = async (file: string, mebibytes: number): Promise<void> => {
   await run(['dd', 'if=/dev/urandom', `of=${file}`, 'bs=1M', `count=${mebibytes}`, 'conv=fsync']);

@@ -1,6 +1,6 @@
 /** Where a pool lives: a zpool on a loop file or a device, or a zpool or dataset that is there already. */
 import { existsSync } from 'node:fs';
-import { mkdir, rm, stat, truncate } from 'node:fs/promises';
+import { mkdir, realpath, rm, stat, truncate } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import {
   badRequest,
@@ -16,7 +16,7 @@ import {
 } from '@lxd-ts/driver-kit';
 import { createSparseFile, isErrno, run } from '@lxd-ts/host';
 import { complaint, rows, unless, whileBusy, zfs, zpool } from './commands.ts';
-import { zpoolOf } from './names.ts';
+import { poolDatasets, zpoolOf } from './names.ts';
 import { asOptions } from './properties.ts';
 
 /** The smallest device that a zpool can be made on. */
@@ -40,7 +40,8 @@ const rootProperties: readonly string[] = [
 /** Whether the kernel has this zpool imported (zfs(4), kstats). */
 export const isImported = (name: string): boolean => existsSync(`/proc/spl/kstat/zfs/${name}`);
 
-const givenSource = ({ config }: PoolSpec): string => config.source ?? '';
+/** What a pool lives in. Without a source, as while it is being created, that is its loop file. */
+const sourceOf = (spec: PoolSpec): string => spec.config.source || loopFile(spec);
 
 const checkZpoolName = (name: string): void => {
   if (!/^[A-Za-z][A-Za-z0-9_.:-]*$/.test(name) || /^(mirror|raidz|draid|spare|log|c[0-9])/.test(name)) {
@@ -48,9 +49,13 @@ const checkZpoolName = (name: string): void => {
   }
 };
 
-const createZpool = async (name: string, device: string, options: { readonly force: boolean }): Promise<void> => {
+const refuseTaken = (name: string): void => {
   checkZpoolName(name);
   if (isImported(name)) throw conflict(`A zpool "${name}" exists already; choose another name with "zfs.pool_name"`);
+};
+
+const createZpool = async (name: string, device: string, options: { readonly force: boolean }): Promise<void> => {
+  refuseTaken(name);
   const properties = rootProperties.flatMap((one) => (one.startsWith('mountpoint') ? [] : ['-O', one]));
   const force = options.force ? ['-f'] : [];
   try {
@@ -80,6 +85,7 @@ const createLoopFile = async (spec: PoolSpec, name: string): Promise<Config> => 
   if (parseSize(size) < minimumSize) {
     throw badRequest(`Invalid value for "size": "${size}" is too small for a zpool, which needs ${minimumSize} bytes`);
   }
+  refuseTaken(name);
   await using undo = new UndoStack();
   try {
     await createSparseFile(file, parseSize(size));
@@ -139,7 +145,7 @@ const takeDataset = async (spec: PoolSpec, source: string): Promise<Config> => {
 
 /** Makes or takes what the pool lives in, as its `source` says. Returns the effective configuration. */
 export const createSource = async (spec: PoolSpec): Promise<Config> => {
-  const source = givenSource(spec);
+  const source = spec.config.source ?? '';
   const name = spec.config['zfs.pool_name'] || spec.name;
   if (source === '') return createLoopFile(spec, name);
   // A size is for loop files alone.
@@ -167,13 +173,28 @@ const importZpool = async (name: string, directory?: string): Promise<void> => {
   }
 };
 
+/** Whether a zpool that is imported lies on a file or device. */
+const liesOn = async (name: string, path: string): Promise<boolean> => {
+  const wanted = await realpath(path);
+  const devices = rows(await zpool(['list', '-H', '-v', '-P', '-L', name])).flatMap((fields) => fields.filter(Boolean));
+  // A whole disk has its zpool on the first partition.
+  return devices.some((field) => field === wanted || field === `${wanted}1` || field === `${wanted}p1`);
+};
+
 /** Imports the zpool of a pool unless it is. */
 export const openSource = async (spec: PoolSpec): Promise<void> => {
   const name = zpoolOf(rootDataset(spec));
-  if (isImported(name)) return;
-  const source = givenSource(spec);
-  if (!source.startsWith('/')) return importZpool(name);
-  if (!existsSync(source)) throw unavailable(`The source "${source}" of storage pool "${spec.name}" is not there`);
+  const source = sourceOf(spec);
+  const isPath = source.startsWith('/');
+  if (isPath && !existsSync(source)) {
+    throw unavailable(`The source "${source}" of storage pool "${spec.name}" is not there`);
+  }
+  if (isImported(name)) {
+    // Another zpool of the same name is none of ours, least of all to be deleted.
+    if (isPath && !(await liesOn(name, source))) throw unavailable(`The zpool "${name}" does not lie on "${source}"`);
+    return;
+  }
+  if (!isPath) return importZpool(name);
   const isDevice = (await stat(source)).isBlockDevice();
   await importZpool(name, isDevice ? undefined : dirname(source));
 };
@@ -184,18 +205,28 @@ export const closeSource = async (root: string): Promise<void> => {
   await unless('busy', () => zpool(['export', root]));
 };
 
+/** Refuses to delete what somebody else keeps beside the volumes. */
+const refuseForeign = async (root: string): Promise<void> => {
+  const output = await unless('missing', () => zfs(['list', '-H', '-d', '1', '-t', 'all', '-o', 'name', root]));
+  const own = new Set([root, ...['deleted', ...poolDatasets].map((name) => `${root}/${name}`)]);
+  const foreign = rows(output ?? '').flatMap(([name = '']) => (own.has(name) ? [] : [name]));
+  if (foreign.length > 0)
+    throw conflict(`"${root}" is not deleted: there is more than a storage pool in it: ${foreign.join(', ')}`);
+};
+
 /** Takes away what `createSource` made, and what was given: LXD assumes that the pool is its own. */
 export const deleteSource = async (spec: PoolSpec): Promise<void> => {
   const root = rootDataset(spec);
+  await refuseForeign(root);
   if (root.includes('/')) await whileBusy(() => unless('missing', () => zfs(['destroy', '-r', root])));
   else await whileBusy(() => unless('missing', () => zpool(['destroy', root])));
-  if (givenSource(spec) === loopFile(spec)) await rm(loopFile(spec), { force: true });
+  if (sourceOf(spec) === loopFile(spec)) await rm(loopFile(spec), { force: true });
 };
 
 /** Makes the loop file larger, and the zpool with it. */
 export const growSource = async (spec: PoolSpec, size: string): Promise<void> => {
   const file = loopFile(spec);
-  if (givenSource(spec) !== file) {
+  if (sourceOf(spec) !== file) {
     throw badRequest(`Storage pool "${spec.name}" cannot grow: only pools in a loop file made by the server can`);
   }
   const [wanted, { size: now }] = [parseSize(size), await stat(file)];

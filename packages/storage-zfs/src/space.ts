@@ -67,12 +67,12 @@ export const usageOf = (figures: Figures, live?: number): Usage => {
 /** @param root - the root dataset of the pool */
 export const spaceOf = (root: string): Space => {
   const known = new Map<string, Figures>();
-  const list = async (...scope: string[]): Promise<void> => {
+  const list = async (...scope: string[]): Promise<[string, Figures][]> => {
     // Deleted meanwhile: nothing is known of it then.
     const output = await unless('missing', () =>
       zfs(['list', '-H', '-p', '-t', 'all', '-o', columns.join(), ...scope]),
     );
-    for (const row of rows(output ?? '')) known.set(...parseFigures(row));
+    return rows(output ?? '').map(parseFigures);
   };
   const forget = (dataset: string): void => {
     for (const name of known.keys()) if (name === dataset || name.startsWith(`${dataset}@`)) known.delete(name);
@@ -80,12 +80,13 @@ export const spaceOf = (root: string): Space => {
   return {
     forget,
     async refresh(...datasets) {
+      // What is known stays so until the new figures are there: others may ask meanwhile.
+      const fresh = await list('-d', '1', ...datasets);
       for (const dataset of datasets) forget(dataset);
-      await list('-d', '1', ...datasets);
+      for (const [name, figures] of fresh) known.set(name, figures);
     },
     async refreshAll() {
-      known.clear();
-      await list('-r', root);
+      for (const [name, figures] of await list('-r', root)) known.set(name, figures);
     },
     async usage(name, mountedAt) {
       const figures = known.get(name);
