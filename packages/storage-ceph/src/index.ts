@@ -1,2 +1,3 @@
 export { cephfs } from './cephfs/driver.ts';
+export { cephobject } from './object/driver.ts';
 export { ceph } from './rbd/driver.ts';

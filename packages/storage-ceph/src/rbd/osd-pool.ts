@@ -10,8 +10,7 @@ import {
   UndoStack,
   type Work,
 } from '@lxd-ts/driver-kit';
-import { z } from 'zod';
-import { type Cluster, ceph, cephJson, checkCluster } from '../cluster.ts';
+import { type Cluster, ceph, checkCluster } from '../cluster.ts';
 import { imagesOf } from './images.ts';
 import { placeholder } from './names.ts';
 
@@ -32,8 +31,12 @@ export const imageSettings = (config: Config): { features: readonly string[]; da
   dataPool: config['ceph.osd.data_pool_name'] || undefined,
 });
 
-const poolNames = (cluster: Cluster, work?: Work): Promise<string[]> =>
-  cephJson(cluster, ['ceph', 'osd', 'pool', 'ls'], z.array(z.string()), { work });
+/** The OSD pools of a cluster. Asked of a small program: `ceph` takes ten times as long to start. */
+const poolNames = async (cluster: Cluster, work?: Work): Promise<string[]> =>
+  (await ceph(cluster, ['rados', 'lspools'], { work })).split('\n').filter((name) => name !== '');
+
+export const isOsdPool = async (cluster: Cluster, osdPool: string): Promise<boolean> =>
+  (await poolNames(cluster)).includes(osdPool);
 
 /** Images of an OSD pool without what an open pool has. */
 const imagesIn = (spec: Pick<PoolSpec, 'config'>, osdPool: string) =>

@@ -20,7 +20,7 @@ import { thaw } from './freeze.ts';
 import { imagesOf } from './images.ts';
 import { mountsOf } from './mounts.ts';
 import { ZOMBIE } from './names.ts';
-import { clusterOf, deleteOsdPool, imageSettings, osdPoolOf, setPlacementGroups } from './osd-pool.ts';
+import { clusterOf, deleteOsdPool, imageSettings, isOsdPool, osdPoolOf, setPlacementGroups } from './osd-pool.ts';
 import { removeImage, sweepZombies } from './removal.ts';
 import { resizer } from './resize.ts';
 import { snapshotCalls } from './snapshots.ts';
@@ -64,8 +64,12 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
   const osdPool = osdPoolOf(spec);
   let config: Config = spec.config;
 
-  const [space, fsid] = await Promise.all([poolSpace(cluster, osdPool), clusterId(cluster)]);
-  if (space === undefined) throw unavailable(`Ceph cluster "${cluster.name}" has no OSD pool "${osdPool}"`);
+  const [space, fsid, there] = await Promise.all([
+    poolSpace(cluster, osdPool),
+    clusterId(cluster),
+    isOsdPool(cluster, osdPool),
+  ]);
+  if (!there) throw unavailable(`Ceph cluster "${cluster.name}" has no OSD pool "${osdPool}"`);
   await mkdir(root, { recursive: true, mode: 0o711 });
   const lock = join(root, '.commands');
   await waitForStragglers(lock);

@@ -9,6 +9,7 @@ import { type Cluster, cephJson, QUICK, within } from '../cluster.ts';
 import type { Images } from './images.ts';
 
 const freeShape = z.object({
+  stats: z.object({ total_avail_bytes: z.number() }),
   pools: z.array(
     z.object({
       name: z.string(),
@@ -17,11 +18,14 @@ const freeShape = z.object({
   ),
 });
 
-/** The space of an OSD pool, as users of it count: copies that the cluster keeps are not counted. Undefined: there is no such pool. */
-export const poolSpace = async (cluster: Cluster, osdPool: string): Promise<PoolResources['space'] | undefined> => {
-  const { pools } = await cephJson(cluster, ['ceph', 'df'], freeShape);
-  const stats = pools.find(({ name }) => name === osdPool)?.stats;
-  return stats && { used: stats.stored, total: stats.stored + stats.max_avail };
+/**
+ * The space of an OSD pool, as users of it count: copies that the cluster keeps are not counted. Of a pool that the cluster has not
+ * counted yet (for some seconds after it was made) all that is free.
+ */
+export const poolSpace = async (cluster: Cluster, osdPool: string): Promise<PoolResources['space']> => {
+  const { pools, stats } = await cephJson(cluster, ['ceph', 'df'], freeShape);
+  const own = pools.find(({ name }) => name === osdPool)?.stats;
+  return own ? { used: own.stored, total: own.stored + own.max_avail } : { used: 0, total: stats.total_avail_bytes };
 };
 
 /** How long changes are gathered before the pool's space is asked for again. */
@@ -62,7 +66,7 @@ export const measurementsOf = (images: Images, initial: PoolResources['space'], 
   const refreshSpace = (): void => {
     gathering = undefined;
     background('Asking for the space', async () => {
-      space = (await poolSpace(images.cluster, images.osdPool)) ?? space;
+      space = await poolSpace(images.cluster, images.osdPool);
     });
   };
   const timer = setInterval(refreshSpace, AGAIN).unref();
