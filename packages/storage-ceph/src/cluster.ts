@@ -13,9 +13,6 @@ export interface Cluster {
   readonly user: string;
 }
 
-/** Begins the argument vector of a program that ends with this process (setpriv(1)): what moves data must not go on alone. */
-export const dieWithUs = ['setpriv', '--pdeathsig', 'KILL'] as const;
-
 /** What an answer to a short question may take, in milliseconds: a minute, or `LXD_TS_CEPH_TIMEOUT` seconds. */
 export const QUICK: number = Number(process.env.LXD_TS_CEPH_TIMEOUT || 60) * 1000;
 /** What may pass between two signs of progress of a long command, in milliseconds. */

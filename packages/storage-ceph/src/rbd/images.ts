@@ -1,7 +1,7 @@
 /** The RBD images of an OSD pool: one function for each thing that `rbd` can do to them. */
-import type { Work } from '@lxd-ts/driver-kit';
+import { dieWithUs, type Work } from '@lxd-ts/driver-kit';
 import { z } from 'zod';
-import { type CephOptions, type Cluster, ceph, cephJson, dieWithUs, endedWith } from '../cluster.ts';
+import { type CephOptions, type Cluster, ceph, cephJson, endedWith } from '../cluster.ts';
 
 const parentShape = z.object({ pool: z.string(), image: z.string(), snapshot: z.string() });
 

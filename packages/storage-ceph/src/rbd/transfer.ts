@@ -1,9 +1,9 @@
 /** Sending and receiving volumes as `rbd export-diff` writes them: one stream for each image, the metadata of a disk first. */
 import type { Readable, Writable } from 'node:stream';
 import { finished, pipeline } from 'node:stream/promises';
-import { badRequest, isKind, messageOf, type Work } from '@lxd-ts/driver-kit';
+import { badRequest, dieWithUs, isKind, messageOf, type Work } from '@lxd-ts/driver-kit';
 import { type Argv, spawnStream } from '@lxd-ts/host';
-import { clusterArguments, dieWithUs, explain, PATIENT, type TimeLimit, timeLimit } from '../cluster.ts';
+import { clusterArguments, explain, PATIENT, type TimeLimit, timeLimit } from '../cluster.ts';
 import { byteReader, rewriteDiff } from './diff-stream.ts';
 import type { Images } from './images.ts';
 
