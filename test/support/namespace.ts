@@ -23,6 +23,8 @@ exec sleep infinity
 
 /** A network namespace with loopback only, and a mount namespace to go with it. */
 export interface Namespace extends AsyncDisposable {
+  /** A process that is in it as long as it lasts. */
+  readonly pid: number;
   /** The command that runs `command` inside, in the folder `cwd`: entering a mount namespace leads to its root. */
   readonly inside: (command: readonly string[], cwd?: string) => string[];
 }
@@ -42,9 +44,12 @@ export const makeNamespace = async (scratch: Scratch): Promise<Namespace> => {
     once(child.stdout, 'data'),
     closed.then(() => Promise.reject(new Error('The namespaces could not be made'))),
   ]);
+  const { pid } = child;
+  if (pid === undefined) throw new Error('The namespaces could not be made');
   return {
+    pid,
     inside: (command, cwd = '/') => {
-      const enter = ['nsenter', '--target', String(child.pid), '--net', '--mount', '--'];
+      const enter = ['nsenter', '--target', String(pid), '--net', '--mount', '--'];
       return [...enter, 'env', `--chdir=${cwd}`, ...command];
     },
     [Symbol.asyncDispose]: async () => {

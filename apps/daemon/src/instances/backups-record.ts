@@ -28,7 +28,7 @@ export interface RecordParts {
 /**
  * Without the key that a restored instance gets anew, since it has gone back in time; LXD before 5.1 takes no instance with it.
  */
-const portable = (config: Config): Config => {
+export const portable = (config: Config): Config => {
   const { 'volatile.uuid.generation': _generation, ...rest } = config;
   return rest;
 };

@@ -6,7 +6,7 @@ import type { IdMap } from '@lxd-ts/host';
 import type { Locks } from '../core/locks.ts';
 import { requireRootDisk } from '../devices/manager.ts';
 import { inPool } from '../instances/backups-import.ts';
-import type { InstanceRecord } from '../instances/backups-record.ts';
+import { type InstanceRecord, portable } from '../instances/backups-record.ts';
 import { isHostState, isServerKey } from '../instances/config.ts';
 import { type Creation, newIdentity, type PreparedInstance, randomName } from '../instances/create.ts';
 import { renderIdMap } from '../instances/idmap.ts';
@@ -82,6 +82,7 @@ const isHandedOn = (key: string): boolean =>
 
 const sentSnapshot = (instance: Instance, snapshot: InstanceSnapshot): SentSnapshot => ({
   ...snapshot,
+  config: portable(snapshot.config),
   profiles: instance.profiles,
   ephemeral: instance.ephemeral,
   architecture: instance.architecture,

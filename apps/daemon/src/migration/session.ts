@@ -1,8 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { badRequest, messageOf, type Work } from '@lxd-ts/driver-kit';
 import { z } from 'zod';
 import { type Channel, receiveWhole } from './channel.ts';
 import type { Connection } from './connection.ts';
 import { decodeControl, encodeControl, type RsyncFeatures } from './messages.ts';
+
+/** How long the reason of a failure may take to arrive. */
+const lastWordsMs = 1_000;
 
 /** One side's part in a migration. */
 export interface Session {
@@ -57,7 +61,9 @@ export const inSession = async <T>(
   signal.addEventListener('abort', () => connection.fs.destroy(), { once: true });
   const verdict = Promise.withResolvers<void>();
   verdict.promise.catch((error: unknown) => other.abort(error));
+  let watched = false;
   const watch = (): void => {
+    watched = true;
     nextControl(connection.control).then((message) => {
       const { success, message: text } = decodeControl(message);
       if (success) verdict.resolve();
@@ -81,6 +87,8 @@ export const inSession = async <T>(
     await Promise.all([connection.control.close(), connection.fs.close()]);
     return result;
   } catch (error) {
+    // The other side says why on one channel while it breaks off the other.
+    if (watched && !signal.aborted) await Promise.race([verdict.promise.catch(() => undefined), sleep(lastWordsMs)]);
     const reason: unknown = signal.aborted ? signal.reason : error;
     // Whoever is gone needs no telling.
     await connection.control.send(encodeControl({ success: false, message: messageOf(reason) })).catch(() => undefined);

@@ -25,14 +25,9 @@ const notServed: Readonly<Record<string, readonly ApiExtension[]>> = {
   'live and remote migration': [
     'container_snapshot_stateful_migration',
     'migration_pre_copy',
-    'container_push_target',
-    'container_stateless_copy',
     'cluster_internal_copy',
     'storage_api_remote_volume_handling',
     'storage_api_remote_volume_snapshots',
-    'container_push',
-    'migration_progress',
-    'cluster_migration_inconsistent_copy',
   ],
   'storage drivers': [
     'storage_zfs_remove_snapshots',
