@@ -121,9 +121,10 @@ export const startDaemon = async ({ gid, onShutdown, ...options }: DaemonOptions
 
   await recover(areas);
   const guestApi = await listenToGuests(areas);
-  const socket = await listenUnix(router, directories.socket, gid);
+  // Before anybody can change the settings that say where.
   await https.open();
   await buckets.listener.open();
+  const socket = await listenUnix(router, directories.socket, gid);
   log.info({ socket: directories.socket }, 'Ready');
   const autostart = instances.lifecycle.autostart(await all());
   const tasks = startTasks(areas);
