@@ -5,8 +5,8 @@ import { conflict, type LxdError } from '@lxd-ts/driver-kit';
 import { type Argv, CommandError, isErrno, run } from '@lxd-ts/host';
 import { z } from 'zod';
 
-/** What makes commands do their work themselves rather than leave it to daemons that may not run. */
-const always = 'activation{monitoring=0} global{use_lvmpolld=0}';
+/** What makes commands do their work themselves rather than leave it to daemons that may not run, and tell times in seconds. */
+const always = 'activation{monitoring=0} global{use_lvmpolld=0} report{time_format="%s"}';
 const withoutUdev = 'activation{udev_sync=0 udev_rules=0}';
 
 /**

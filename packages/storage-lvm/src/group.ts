@@ -49,7 +49,7 @@ const logicalVolumeRow = z.object({
 
 /** All logical volumes of a group that users can see, in any order. */
 export const logicalVolumes = async ({ name }: Group): Promise<LogicalVolume[]> => {
-  const rows = await ask('lvs', logicalVolumeRow, '--config', 'report{time_format="%s"}', name);
+  const rows = await ask('lvs', logicalVolumeRow, name);
   return rows.map((row) => {
     const isSnapshot = /^[sS]/.test(row.lv_attr);
     const made = row.lv_tags.split(',').find((tag) => tag.startsWith(madeTag));

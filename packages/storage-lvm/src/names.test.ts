@@ -26,6 +26,7 @@ const names = [
     volume({ type: 'virtual-machine', content: 'block', name: 'v1', snapshot: 'snap-0' }),
     'disk',
   ],
+  ['buckets_default_b1', volume({ type: 'bucket', name: 'b1' }), 'filesystem'],
   [`images_${'a'.repeat(64)}`, volume({ type: 'image', name: 'a'.repeat(64) }), 'filesystem'],
 ] as const;
 

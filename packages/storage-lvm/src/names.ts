@@ -59,6 +59,8 @@ export const checkName = (group: string, disk: BlockDisk): void => {
     throw badRequest(`Invalid name "${volume.snapshot ?? volume.name}" for the lvm driver: ${said}`);
 };
 
+const types = ['container', 'virtual-machine', 'image', 'custom', 'bucket'] as const;
+
 /** The first single `-` of an escaped name: what follows names a snapshot. */
 const splitSnapshot = (name: string): [string, string | undefined] => {
   const at = /(?<!-)(?:--)*-(?!-)/.exec(name);
@@ -71,10 +73,10 @@ const unescapeName = (name: string): string => name.replaceAll('--', '-');
 
 /** The inverse of `logicalVolumeName`; undefined: not a name of a volume. */
 export const parseLogicalVolumeName = (name: string): BlockDisk | undefined => {
-  const found = /^(containers|virtual-machines|images|custom)_(.+?)(\.block|\.iso)?$/.exec(name);
+  const found = /^(containers|virtual-machines|images|custom|buckets)_(.+?)(\.block|\.iso)?$/.exec(name);
   if (!found) return undefined;
   const [, prefix, rest = '', suffix] = found;
-  const type = (['container', 'virtual-machine', 'image', 'custom'] as const).find((one) => prefixes[one] === prefix);
+  const type = types.find((one) => prefixes[one] === prefix);
   if (!type) return undefined;
   const [own, snapshot] = splitSnapshot(rest);
   const part: BlockPart = suffix === undefined ? 'filesystem' : 'disk';

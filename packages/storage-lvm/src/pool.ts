@@ -1,4 +1,5 @@
-import { mkdir, rmdir, stat, truncate } from 'node:fs/promises';
+import { mkdir, readdir, rmdir, stat, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
 import {
   badRequest,
   blockVolumes,
@@ -15,19 +16,32 @@ import {
   unmountForgotten,
   volumeDirectory,
 } from '@lxd-ts/driver-kit';
-import { findLoops, mountsBelow, resizeLoop, unmount } from '@lxd-ts/host';
+import { findLoops, isErrno, mountsBelow, resizeLoop, unmount } from '@lxd-ts/host';
 import { z } from 'zod';
 import { activate } from './activation.ts';
 import { ask, lvm } from './command.ts';
 import { groupOf, qualified } from './group.ts';
 import { nodePath, parseLogicalVolumeName } from './names.ts';
-import { renameGroup, renameThinPool, settleNames } from './rename.ts';
+import { isComplete, renameGroup, renameThinPool, settleNames } from './rename.ts';
 import { deleteSource, detachSource, loopFile, openSource } from './source.ts';
 import { finishSwaps, undoRestores } from './staged.ts';
 import { lvmStore } from './store.ts';
 import { usageOfThinPool } from './thin-pool.ts';
 
 const groupRow = z.object({ vg_size: z.string(), vg_free: z.string(), vg_extent_size: z.string() });
+
+/** Removes the directories below one that have nothing but directories in them. */
+const removeEmptyDirectories = async (root: string): Promise<void> => {
+  const found = await readdir(root, { recursive: true, withFileTypes: true });
+  const paths = found.filter((one) => one.isDirectory()).map((one) => join(one.parentPath, one.name));
+  for (const path of paths.sort().reverse()) {
+    try {
+      await rmdir(path);
+    } catch (error) {
+      if (!isErrno(error, 'ENOTEMPTY')) throw error;
+    }
+  }
+};
 
 /** Keys that decide how the pool is made. */
 const fixed = ['source', 'lvm.use_thinpool', 'lvm.thinpool_metadata_size'];
@@ -45,17 +59,19 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
   };
 
   await openSource(spec);
-  if (!(await settleNames(group))) {
+  if (!(await (spec.inspect ? isComplete : settleNames)(group))) {
     const missing = group.thinPool === undefined ? '' : ` with the thin pool "${group.thinPool}"`;
     throw unavailable(`The volume group "${group.name}"${missing} of storage pool "${spec.name}" is not there`);
   }
   if (group.thinPool !== undefined) await activate(group, group.thinPool);
-  await unmountForgotten((device) => device.startsWith(nodePath(group.name, '')));
-  await finishSwaps(group);
-  await undoRestores(group, async (name) => {
-    const disk = parseLogicalVolumeName(name);
-    if (disk) await unmount(volumeDirectory(root, disk.volume));
-  });
+  if (!spec.inspect) {
+    await unmountForgotten((device) => device.startsWith(nodePath(group.name, '')));
+    await finishSwaps(group);
+    await undoRestores(group, async (name) => {
+      const disk = parseLogicalVolumeName(name);
+      if (disk) await unmount(volumeDirectory(root, disk.volume));
+    });
+  }
   await mkdir(root, { recursive: true, mode: 0o711 });
   await makePoolDirectories(root);
 
@@ -145,6 +161,8 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
         throw error;
       }
       if (config.source?.startsWith('/')) await detachSource(config.source);
+      // Who only looked leaves nothing: these are the places at which volumes were mounted.
+      if (spec.inspect) await removeEmptyDirectories(root);
     },
   };
 };

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { ask, lvm } from './command.ts';
 import { type Group, qualified } from './group.ts';
 import { volumeGroups } from './source.ts';
+import { thinPoolsIn } from './thin-pool.ts';
 
 /** Says under what name the pool's configuration may still know a group or thin pool. */
 const formerTag = (name: string): string => `lxd_ts_was=${name}`;
@@ -29,10 +30,16 @@ export const renameThinPool = async (group: Group, from: string, name: string): 
   group.thinPool = name;
 };
 
+/** Whether there is the group, and the thin pool if one is to be. */
+export const isComplete = async (group: Group): Promise<boolean> => {
+  if (!(await volumeGroups()).some(({ name }) => name === group.name)) return false;
+  return group.thinPool === undefined || (await thinPoolsIn(group)).includes(group.thinPool);
+};
+
 /**
  * Settles renames that were under way: what has another name than the configuration says gets it back.
  *
- * @returns whether there is a group, and a thin pool if one is to be
+ * @returns whether all is there now, as `isComplete` says
  */
 export const settleNames = async (group: Group): Promise<boolean> => {
   const groups = await volumeGroups();

@@ -2,7 +2,7 @@ import { type Config, parseSize } from '@lxd-ts/driver-kit';
 import { z } from 'zod';
 import { ask, lvm } from './command.ts';
 import { thinPoolUsage } from './device-mapper.ts';
-import type { Group } from './group.ts';
+import { type Group, qualified } from './group.ts';
 import { stripes } from './made.ts';
 import { deviceName } from './names.ts';
 
@@ -21,12 +21,8 @@ export const createThinPool = async (group: Group, name: string, config: Config)
   await lvm([
     'lvcreate',
     '--yes',
-    '--wipesignatures',
-    'y',
     '--type',
     'thin-pool',
-    '--errorwhenfull',
-    'y',
     ...(metadata === 0 ? [] : ['--poolmetadatasize', `${metadata}b`]),
     ...stripes({
       'lvm.stripes': config['volume.lvm.stripes'] ?? '',
@@ -38,6 +34,7 @@ export const createThinPool = async (group: Group, name: string, config: Config)
     name,
     group.name,
   ]);
+  await lvm(['lvchange', '--errorwhenfull', 'y', qualified(group, name)]);
 };
 
 /** Used and total bytes of an active thin pool, from the kernel. */
