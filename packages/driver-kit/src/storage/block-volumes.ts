@@ -228,6 +228,6 @@ export const blockVolumes = (root: string, store: BlockStore): VolumeCalls => {
       await store.restore(volume, parts, snapshot, { fit, open: mounts.open, mount: mounts.mount }, work);
     },
 
-    listVolumes: async () => foundVolumes(await store.list()).filter(({ volume }) => volume.type !== 'bucket'),
+    listVolumes: async () => foundVolumes(await store.list()),
   };
 };
