@@ -57,22 +57,6 @@ export const wantedSteps: readonly {
     found: /^$/,
     reason: 'the hint at the first use is for people: it comes on a terminal only',
   },
-  {
-    step: 'copy self:r1 r2',
-    part: 'exit code',
-    found: /^1$/,
-    reason: 'migration between servers is not served yet, nor advertised',
-  },
-  {
-    step: 'copy self:r1 r2',
-    part: 'standard error',
-    found: /between servers is not supported/,
-    reason: 'as its exit code',
-  },
-  { step: 'copy r2 self:r3', part: 'exit code', found: /^1$/, reason: 'r2 was not made' },
-  { step: 'copy r2 self:r3', part: 'standard error', found: /Instance not found/, reason: 'r2 was not made' },
-  { step: 'delete r2 self:r3', part: 'exit code', found: /^1$/, reason: 'r2 was not made' },
-  { step: 'delete r2 self:r3', part: 'standard error', found: /Instance not found/, reason: 'r2 was not made' },
 ];
 
 /**
