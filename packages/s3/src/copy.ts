@@ -35,6 +35,14 @@ const openSource = async (call: BucketCall): Promise<Source> => {
   return { bucket, key, object, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 };
 
+/** Data that ends with an error once the bucket must be let go: here no connection breaks that would say so. */
+async function* interruptible(data: AsyncIterable<Buffer>, signal: AbortSignal | undefined): AsyncGenerator<Buffer> {
+  for await (const chunk of data) {
+    signal?.throwIfAborted();
+    yield chunk;
+  }
+}
+
 const result = (root: string, { etag, modified }: { etag: string; modified: number }): Reply =>
   document(root, { LastModified: new Date(modified), ETag: quoted(etag) });
 
@@ -61,7 +69,7 @@ export const copyObject = async (call: BucketCall): Promise<Reply> => {
   const { headers, metadata } = directive === 'COPY' ? record : describedBy(target);
   const made = await files.objects.put(
     key,
-    source.object.read(0, record.size),
+    interruptible(source.object.read(0, record.size), call.signal),
     ({ size, md5 }) => ({ size, etag: md5, modified: Date.now(), headers, metadata }),
     writeCheck(target),
   );
@@ -80,12 +88,18 @@ export const copyPart = async (call: BucketCall, id: string, number: number): Pr
   }
   const { start, end } = range ?? { start: 0, end: size };
   if (end - start > maxCopyBytes) throw new S3Error('EntityTooLarge');
-  const made = await files.uploads.putPart(key, id, number, source.object.read(start, end), (written) => ({
-    size: written.size,
-    etag: written.md5,
-    modified: Date.now(),
-    headers: {},
-    metadata: {},
-  }));
+  const made = await files.uploads.putPart(
+    key,
+    id,
+    number,
+    interruptible(source.object.read(start, end), call.signal),
+    (written) => ({
+      size: written.size,
+      etag: written.md5,
+      modified: Date.now(),
+      headers: {},
+      metadata: {},
+    }),
+  );
   return result('CopyPartResult', made);
 };

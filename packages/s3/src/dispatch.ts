@@ -138,7 +138,7 @@ export const dispatch = async (call: Call, bucket: string, key: string): Promise
   use.signal?.throwIfAborted();
   use.signal?.addEventListener('abort', call.cut);
   stack.defer(() => use.signal?.removeEventListener('abort', call.cut));
-  const reply = await run({ ...call, bucket, key, files: use.files });
+  const reply = await run({ ...call, bucket, key, files: use.files, signal: use.signal });
   const { body } = reply;
   if (body === undefined || typeof body === 'string') return reply;
   // The bucket stays open until the data has been sent.

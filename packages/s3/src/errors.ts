@@ -73,6 +73,9 @@ export const isErrno = (error: unknown, ...codes: readonly string[]): boolean =>
 /** Whatever was thrown, as what the client is told. Only what is nobody's fault but the server's is an InternalError. */
 export const toS3Error = (error: unknown): S3Error => {
   if (error instanceof S3Error) return error;
+  // The bucket was taken away in the middle.
+  if (error instanceof Error && error.name === 'AbortError')
+    return new S3Error('NoSuchBucket', undefined, { cause: error });
   if (isErrno(error, 'ENOSPC', 'EDQUOT')) return new S3Error('QuotaExceeded', undefined, { cause: error });
   if (isErrno(error, 'ENAMETOOLONG')) return new S3Error('KeyTooLongError', undefined, { cause: error });
   return new S3Error('InternalError', undefined, { cause: error });

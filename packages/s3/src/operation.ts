@@ -31,6 +31,8 @@ export interface BucketCall extends Call {
   /** Empty when it is about the bucket. */
   readonly key: string;
   readonly files: BucketFiles;
+  /** The bucket must be let go: what takes long ends. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export const document = (root: string, content: { readonly [name: string]: Xml | readonly Xml[] }): Reply => ({

@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
 import type { StorageBucket, StorageBucketKey } from '@lxd-ts/api';
 import { run } from '@lxd-ts/host';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -107,4 +110,38 @@ it('[05.54] the pool says how large buckets are that do not say it', async () =>
   const { metadata } = await daemon.client.query('GET', url);
   expect(metadata).toMatchObject({ config: { size: '20MiB' } });
   await daemon.run('DELETE', url);
+});
+
+it('[05.148] a bucket is deleted under the hands of those who put and get', async () => {
+  const { key, url, s3Url } = await make('btr', 'busy');
+  const client = s3Client(key, s3Url);
+  const { GetObjectCommand, PutObjectCommand } = await import('@aws-sdk/client-s3');
+  await client.send(new PutObjectCommand({ Bucket: 'busy', Key: 'large', Body: randomBytes(32 * MiB) }));
+  // One that reads a little and then no more, and one that never sends all.
+  const { Body } = await client.send(new GetObjectCommand({ Bucket: 'busy', Key: 'large' }));
+  if (!(Body instanceof Readable)) throw new TypeError('Not a stream');
+  await once(Body, 'readable');
+  const endless = Readable.from(
+    (async function* () {
+      for (;;) {
+        yield randomBytes(1000);
+        await setTimeout(20);
+      }
+    })(),
+  );
+  const putting = client
+    .send(new PutObjectCommand({ Bucket: 'busy', Key: 'endless', Body: endless, ContentLength: 64 * MiB }))
+    .then(
+      () => 'put',
+      () => 'cut off',
+    );
+  await setTimeout(300);
+  const began = Date.now();
+  await daemon.run('DELETE', url);
+  expect(Date.now() - began).toBeLessThan(10_000);
+  expect(await putting).toBe('cut off');
+  await expect(Body.toArray()).rejects.toThrow();
+  endless.destroy();
+  client.destroy();
+  expect(await readdir(join(daemon.folder, 'storage-pools/btr/buckets'))).toEqual([]);
 });
