@@ -109,6 +109,7 @@ it('[05.54] the pool says how large buckets are that do not say it', async () =>
   const { url } = await make('btr', 'default-size');
   const { metadata } = await daemon.client.query('GET', url);
   expect(metadata).toMatchObject({ config: { size: '20MiB' } });
+  await daemon.run('PATCH', '/1.0/storage-pools/btr', { config: { 'volume.size': '' } });
   await daemon.run('DELETE', url);
 });
 
