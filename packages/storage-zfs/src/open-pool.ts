@@ -20,6 +20,7 @@ import type { PoolContext } from './context.ts';
 import { copyVolume } from './copy.ts';
 import { destroyDataset, destroyWithClones } from './destroy.ts';
 import { disksOf } from './disks.ts';
+import { awaitDying } from './dying.ts';
 import { mountsOf } from './mounts.ts';
 import { isDeleted, isHidden, poolDatasets, splitSnapshot } from './names.ts';
 import { resizeVolume } from './resize.ts';
@@ -73,6 +74,7 @@ const totalOf = async (root: string): Promise<number> =>
 export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
   const root = rootDataset(spec);
   let config: Config = spec.config;
+  await awaitDying(root);
   await openSource(spec);
   const listed = await unless('missing', () => zfs(['list', '-H', '-r', '-t', 'all', '-o', 'name', root]));
   if (listed === undefined) throw unavailable(`The dataset "${root}" of storage pool "${spec.name}" is not there`);
