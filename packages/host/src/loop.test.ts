@@ -1,8 +1,18 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { attachLoop, createSparseFile, detachLoop, findLoops, listLoops, resizeLoop } from './loop.ts';
+import { attachLoop, createSparseFile, detachLoop, findLoops, keepLoop, listLoops, resizeLoop } from './loop.ts';
 import { mount, unmountAll } from './mount.ts';
 import { run } from './run.ts';
 
@@ -61,6 +71,18 @@ test('with autoclear the device goes with its last mount', async () => {
   expect(findLoops(file)).toMatchObject([{ autoclear: true }]);
   await unmountAll(base);
   await expect.poll(() => findLoops(file)).toEqual([]);
+});
+
+test('a device that is to go with its last user is kept, unless it has gone', async () => {
+  const { path } = await attachLoop(file);
+  const user = openSync(path, 'r');
+  await detachLoop(path);
+  expect(findLoops(file)).toMatchObject([{ path, autoclear: true }]);
+  expect(await keepLoop(path)).toBe(true);
+  closeSync(user);
+  expect(findLoops(file)).toMatchObject([{ path, autoclear: false }]);
+  await detachLoop(path);
+  expect(await keepLoop(path)).toBe(false);
 });
 
 test('a grown file makes a larger device', async () => {

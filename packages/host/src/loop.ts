@@ -8,6 +8,7 @@ import { ioctl, ioctlNumber } from './syscalls.ts';
 const LOOP_SET_FD = 0x4c00;
 const LOOP_CLR_FD = 0x4c01;
 const LOOP_SET_STATUS64 = 0x4c04;
+const LOOP_GET_STATUS64 = 0x4c05;
 const LOOP_SET_CAPACITY = 0x4c07;
 const LOOP_SET_DIRECT_IO = 0x4c08;
 const LOOP_CTL_GET_FREE = 0x4c82;
@@ -117,6 +118,26 @@ export async function detachLoop(path: string): Promise<void> {
     await withFd(path, 'r', (fd) => ioctlNumber.async(fd, LOOP_CLR_FD, 0));
   } catch (error) {
     if (!isErrno(error, 'ENXIO', 'ENOENT')) throw error;
+  }
+}
+
+/**
+ * Takes back that a loop device goes with its last user, which `detachLoop` asks for while somebody has it open (udev, for a moment).
+ *
+ * @returns false when it was gone already
+ */
+export async function keepLoop(path: string): Promise<boolean> {
+  try {
+    await withFd(path, 'r', async (fd) => {
+      const info = Buffer.alloc(INFO_SIZE);
+      await ioctl.async(fd, LOOP_GET_STATUS64, info);
+      info.writeUInt32LE(info.readUInt32LE(INFO_FLAGS) & ~LO_FLAGS_AUTOCLEAR, INFO_FLAGS);
+      await ioctl.async(fd, LOOP_SET_STATUS64, info);
+    });
+    return true;
+  } catch (error) {
+    if (isErrno(error, 'ENXIO', 'ENOENT')) return false;
+    throw error;
   }
 }
 

@@ -1,7 +1,13 @@
 import { type Config, parseSize } from '@lxd-ts/driver-kit';
 
-/** What every logical volume is made with: active now, and skipped by whoever activates all, as LXD does it. */
-export const made = ['--yes', '--activate', 'y', '--setactivationskip', 'y', '--ignoreactivationskip'] as const;
+/** What every logical volume is made with: it is skipped by whoever activates all, as LXD does it. */
+const skipped = ['--yes', '--setactivationskip', 'y'] as const;
+
+/** … and its device is there at once. */
+export const made = [...skipped, '--activate', 'y', '--ignoreactivationskip'] as const;
+
+/** … and its device is not there yet. */
+export const madeInactive = [...skipped, '--activate', 'n'] as const;
 
 /** The stripes of a new logical volume, from `lvm.stripes` and `lvm.stripes.size`. */
 export const stripes = (config: Config): string[] => {

@@ -1,7 +1,7 @@
-import { type BlockPart, type RestoreTools, UndoStack, type Volume, type Work } from '@lxd-ts/driver-kit';
+import { type BlockPart, deviceSize, type RestoreTools, UndoStack, type Volume, type Work } from '@lxd-ts/driver-kit';
 import { activate } from './activation.ts';
 import { lvm } from './command.ts';
-import { type Group, logicalVolumes, qualified } from './group.ts';
+import { type Group, qualified } from './group.ts';
 import { made } from './made.ts';
 import { logicalVolumeName } from './names.ts';
 import { removeLogicalVolume } from './remove.ts';
@@ -24,12 +24,11 @@ export const restoreThin = async (
     const name = logicalVolumeName(disk);
     const fresh = newName(name);
     undo.add(`remove ${fresh}`, () => removeLogicalVolume(group, fresh));
-    await removeLogicalVolume(group, fresh);
     const source = qualified(group, logicalVolumeName({ part, volume: { ...volume, snapshot } }));
     await lvm(['lvcreate', '--snapshot', ...made, '--permission', 'rw', '--name', fresh, source]);
     names.push(name);
     const path = await activate(group, fresh);
-    const size = (await logicalVolumes(group)).find((one) => one.name === fresh)?.size ?? 0;
+    const size = await deviceSize(path);
     const resize = async (bytes: number): Promise<void> => {
       await lvm(['lvresize', '--yes', '--force', '--size', `${bytes}b`, qualified(group, fresh)]);
     };

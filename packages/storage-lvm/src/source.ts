@@ -13,7 +13,7 @@ import {
   UndoStack,
   unavailable,
 } from '@lxd-ts/driver-kit';
-import { attachLoop, createSparseFile, detachLoop, findLoops, isErrno, run } from '@lxd-ts/host';
+import { attachLoop, createSparseFile, detachLoop, findLoops, isErrno, keepLoop, run } from '@lxd-ts/host';
 import { z } from 'zod';
 import { ask, isMissing, lvm } from './command.ts';
 import { type Group, groupOf, qualified, usesThinPool } from './group.ts';
@@ -43,7 +43,8 @@ export const volumeGroups = async (): Promise<FoundGroup[]> =>
 /** Attaches the loop file of a pool, unless it is. Direct I/O spares the second copy in the page cache, where it can be had. */
 export const attachSource = async (file: string): Promise<string> => {
   const attached = findLoops(file)[0];
-  if (attached) return attached.path;
+  // One that was detached a moment ago may still have a user, and would go with him.
+  if (attached && (!attached.autoclear || (await keepLoop(attached.path)))) return attached.path;
   try {
     return (await attachLoop(file, { directIo: true })).path;
   } catch (error) {

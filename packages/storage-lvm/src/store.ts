@@ -15,7 +15,7 @@ import { activate, deactivate } from './activation.ts';
 import { isMissing, lvm } from './command.ts';
 import { isLostSnapshot, thinUsage } from './device-mapper.ts';
 import { type Group, logicalVolumes, madeTag, nodeOf, qualified } from './group.ts';
-import { made, stripes } from './made.ts';
+import { made, madeInactive, stripes } from './made.ts';
 import { checkName, deviceName, logicalVolumeName, nodePath, parseLogicalVolumeName } from './names.ts';
 import { removeLogicalVolume } from './remove.ts';
 import { restoreThick } from './restore-thick.ts';
@@ -43,11 +43,12 @@ export const lvmStore = (group: Group, extentSize: number, config: () => Config,
   const nameOf = logicalVolumeName;
 
   const snapshot = async (target: string, source: string, writable: boolean, signal?: AbortSignal): Promise<void> => {
+    const state = isThin && !writable ? madeInactive : made;
     const permission = ['--permission', writable ? 'rw' : 'r'];
     // A thin one shares the pool; a thick one gets room for all that can change.
     const size = isThin ? [] : ['--extents', '100%ORIGIN', '--addtag', `${madeTag}${Date.now()}`];
     await lvm(
-      ['lvcreate', '--snapshot', ...made, ...size, ...permission, '--name', target, qualified(group, source)],
+      ['lvcreate', '--snapshot', ...state, ...size, ...permission, '--name', target, qualified(group, source)],
       signal ? { signal } : {},
     );
     changed();
@@ -61,7 +62,6 @@ export const lvmStore = (group: Group, extentSize: number, config: () => Config,
     async cloneSnapshot(target, source, work) {
       checkName(group.name, target);
       await snapshot(nameOf(target), nameOf(source), false, work?.signal);
-      await deactivate(group, nameOf(target));
     },
   };
 
@@ -127,7 +127,6 @@ export const lvmStore = (group: Group, extentSize: number, config: () => Config,
     async snapshot(disk, work) {
       checkName(group.name, disk);
       await snapshot(nameOf(disk), nameOf({ ...disk, volume: parentOf(disk.volume) }), false, work?.signal);
-      if (isThin) await deactivate(group, nameOf(disk));
     },
 
     async remove(disk) {

@@ -3,6 +3,7 @@ import { chmod } from 'node:fs/promises';
 import { diskUsage } from '@lxd-ts/host';
 import { badRequest, isKind, messageOf } from '../errors.ts';
 import type { Work } from '../work.ts';
+import { deviceSize } from './block-device.ts';
 import {
   configuredFilesystem,
   growFilesystem,
@@ -131,12 +132,11 @@ const copyByContents = async (
 /** The copied part gets what makes it a volume of its own: UUID, size, mode. */
 const finishClone = async (copy: BlockCopy, { disk, size }: Target, from: Volume): Promise<void> => {
   const { store, mounts } = copy;
-  const [now = 0] = await store.sizes([disk]);
   {
     await using device = await mounts.open(disk);
     if (disk.part === 'filesystem') await newFilesystemUuid(device.path);
     const resize = (wanted: number): Promise<void> => store.resize(disk, wanted, { mounted: false });
-    await fitDevice(disk.part, { path: device.path, size: now, resize }, size);
+    await fitDevice(disk.part, { path: device.path, size: await deviceSize(device.path), resize }, size);
   }
   if (disk.part === 'disk' || volumeMode(disk.volume.type) === volumeMode(from.type)) return;
   await using mounted = await mounts.mount(disk.volume);

@@ -50,17 +50,28 @@ const isSame = (one: Volume, other: Volume): boolean =>
 export const blockVolumes = (root: string, store: BlockStore): VolumeCalls => {
   const mounts = blockMounts(root, store);
 
-  /** The sizes of a volume's devices. */
-  const existing = async (volume: Volume): Promise<number[]> => {
-    const sizes = await store.sizes(disksOf(volume));
-    return sizes.map((size) => {
-      if (size === undefined) throw noSuch(volume);
-      return size;
+  /** The sizes of the devices of volumes and snapshots, asked at once; of each either all or none is there. */
+  const sizesOf = async (...volumes: readonly Volume[]): Promise<(readonly number[] | undefined)[]> => {
+    const disks = volumes.map(disksOf);
+    const sizes = [...(await store.sizes(disks.flat()))];
+    return disks.map((own) => {
+      const there = sizes.splice(0, own.length).filter((size) => size !== undefined);
+      return there.length === 0 ? undefined : there;
     });
   };
 
-  const isThere = async (volume: Volume): Promise<boolean> =>
-    (await store.sizes(disksOf(volume))).some((size) => size !== undefined);
+  /** Checks that volumes and snapshots are there, and that another is not. Returns the sizes of the first's devices. */
+  const check = async (volumes: readonly [Volume, ...Volume[]], free?: Volume): Promise<readonly number[]> => {
+    const sizes = await sizesOf(...volumes, ...(free ? [free] : []));
+    for (const [at, volume] of volumes.entries()) {
+      // A part that is missing is missing, too.
+      if (sizes[at]?.length !== blockParts(volume).length) throw noSuch(volume);
+    }
+    if (free && sizes.at(-1) !== undefined) throw taken(free);
+    return sizes[0] ?? [];
+  };
+
+  const isThere = async (volume: Volume): Promise<boolean> => (await sizesOf(volume))[0] !== undefined;
 
   const remove = async (volume: Volume): Promise<void> => {
     await mounts.release(volume);
@@ -140,9 +151,7 @@ export const blockVolumes = (root: string, store: BlockStore): VolumeCalls => {
     },
 
     async copyVolume(target, from, snapshots, work) {
-      const sizes = await existing(from);
-      for (const snapshot of snapshots) await existing({ ...from, snapshot });
-      if (await isThere(target)) throw taken(target);
+      const sizes = await check([from, ...snapshots.map((snapshot) => ({ ...from, snapshot }))], target);
       await using undo = new UndoStack();
       undo.add('remove the copy', () => remove(target));
       for (const snapshot of snapshots) undo.add('remove its snapshot', () => remove({ ...target, snapshot }));
@@ -195,13 +204,12 @@ export const blockVolumes = (root: string, store: BlockStore): VolumeCalls => {
     async mountVolume(volume) {
       const nodes = await Promise.all(disksOf(volume).map((disk) => store.node(disk)));
       // What is open is there; the rest is looked for first, so that nothing is made for what is not.
-      if (nodes.includes(undefined)) await existing(volume);
+      if (nodes.includes(undefined)) await check([volume]);
       return mounts.mount(volume);
     },
 
     async createSnapshot(volume, work) {
-      if (await isThere(volume)) throw taken(volume);
-      await existing(parentOf(volume));
+      await check([parentOf(volume)], volume);
       await using undo = new UndoStack();
       undo.add('remove the snapshot', () => remove(volume));
       for (const disk of disksOf(volume)) await store.snapshot(disk, work);
@@ -213,14 +221,12 @@ export const blockVolumes = (root: string, store: BlockStore): VolumeCalls => {
 
     async renameSnapshot(volume, snapshot) {
       const renamed = { ...volume, snapshot };
-      await existing(volume);
-      if (await isThere(renamed)) throw taken(renamed);
+      await check([volume], renamed);
       await rename(disksOf(volume), (one) => ({ ...one, snapshot }));
     },
 
     async restoreVolume(volume, snapshot, work) {
-      const sizes = await existing(volume);
-      await existing({ ...volume, snapshot });
+      const sizes = await check([volume, { ...volume, snapshot }]);
       await mounts.release(volume);
       const parts = blockParts(volume);
       const fit = (disk: BlockDisk, device: RestoredDevice): Promise<void> =>
