@@ -1,28 +1,26 @@
 import { command, entry, type Group, group } from '../command/command.ts';
 import { find } from '../command/dispatch.ts';
 import { globalFlags } from '../command/flags.ts';
+import { candidatesFor } from '../completion/candidates.ts';
 import { out } from '../output/streams.ts';
-import { candidatesFor } from './completion-names.ts';
 import { root } from './root.ts';
 
 const bash = `# bash completion for lxc
 _lxc() {
+  # The line itself, since bash parts words at colons and equals signs too.
+  local line="\${COMP_LINE:0:COMP_POINT}" words cur head
+  read -ra words <<<"$line"
+  [[ "$line" == *[[:space:]] ]] && words+=("")
+  cur="\${words[\${#words[@]}-1]}"
   local IFS=$'\\n'
-  local words=("\${COMP_WORDS[@]:1:COMP_CWORD}")
-  # Bash splits at colons, which part remotes from names: put them together again.
-  local cur="\${COMP_WORDS[COMP_CWORD]}"
-  if declare -F _get_comp_words_by_ref >/dev/null; then
-    local whole cword
-    _get_comp_words_by_ref -n : -w whole -i cword
-    words=("\${whole[@]:1:cword}")
-    cur="\${whole[cword]}"
-  fi
-  COMPREPLY=($(lxc __complete "\${words[@]}" 2>/dev/null | sed -e '/^:/d' -e 's/\\t.*//'))
-  if declare -F __ltrim_colon_completions >/dev/null; then
-    __ltrim_colon_completions "$cur"
-  fi
-  if [ "\${#COMPREPLY[@]}" = 1 ] && [[ "\${COMPREPLY[0]}" == *[:/] ]]; then
+  COMPREPLY=($(lxc __complete "\${words[@]:1}" 2>/dev/null | sed -e '/^:/d' -e 's/\\t.*//'))
+  if [ "\${#COMPREPLY[@]}" = 1 ] && [[ "\${COMPREPLY[0]}" == *[:/=] ]]; then
     compopt -o nospace 2>/dev/null
+  fi
+  # What bash takes for words of their own is not repeated.
+  head="\${cur%"\${cur##*[:=]}"}"
+  if [ -n "$head" ] && [[ "$COMP_WORDBREAKS" == *:* ]]; then
+    COMPREPLY=("\${COMPREPLY[@]#"$head"}")
   fi
 }
 complete -o default -F _lxc lxc
@@ -99,24 +97,21 @@ export const complete = command({
   run: async (cli, { args }) => {
     const words = args.slice(0, -1);
     const begun = args.at(-1) ?? '';
-    const { node, path, rest } = await find(root, words);
+    const found = await find(root, words);
+    const { node, rest } = found;
     let lines: string[];
     let files = false;
-    if (begun.startsWith('-')) {
-      const flags = { ...globalFlags, ...(node.kind === 'leaf' ? node.spec.flags : {}) };
-      lines = Object.entries(flags)
+    if (node.kind === 'leaf') {
+      ({ names: lines, files } = await candidatesFor(cli, found, node, rest, begun));
+    } else if (begun.startsWith('-')) {
+      lines = Object.entries(globalFlags)
         .map(([name, flag]) => `--${name}\t${flag.description}`)
         .filter((line) => line.startsWith(begun))
         .sort();
-    } else if (node.kind === 'group') {
-      lines = await subCommands(node, begun);
     } else {
-      const place = rest.filter((word) => !word.startsWith('-')).length;
-      const found = await candidatesFor(cli, node.spec.use, rest, place, begun);
-      lines = found.names;
-      files = found.files;
+      lines = await subCommands(node, begun);
     }
-    const way = path.length > 0 && files ? directive.files : directive.noFiles;
+    const way = files ? directive.files : directive.noFiles;
     out([...lines, `:${way}`, ''].join('\n'));
   },
 });
