@@ -51,6 +51,23 @@ describe('every command of the spec', () => {
   }
 });
 
+/** Usage lines that are not those of the spec, each with the reason. */
+const otherUsage: Record<string, string> = {
+  'lxc launch': 'the spec lists only what it has beyond init',
+};
+
+describe('the usage line of every command of the spec', () => {
+  for (const { command, arguments: line } of spec.commands) {
+    if (line === undefined || expanded.includes(command) || command in otherUsage) continue;
+    it(`${command} ${line}`, async () => {
+      const { node } = await find(root, command.split(' ').slice(1));
+      if (node.kind !== 'leaf') throw new Error('It only holds other commands');
+      const { use, usageEnd = ' [flags]' } = node.spec;
+      expect([use, `${use}${usageEnd}`]).toContain(line);
+    });
+  }
+});
+
 describe('the flags that every command takes', () => {
   it('are those of the spec', () => {
     for (const { name, short } of spec.global_flags.map((text) => ({

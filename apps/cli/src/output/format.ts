@@ -1,9 +1,10 @@
+import { isatty } from 'node:tty';
 import { UserError } from '../command/errors.ts';
 import { printYaml } from '../yaml/print.ts';
 import type { Shape } from '../yaml/shape.ts';
 import { printJson } from './json.ts';
 import { out } from './streams.ts';
-import { drawCompact, drawCsv, drawTable, type Table } from './table.ts';
+import { drawCompact, drawCsv, drawTable, fitTable, type Table } from './table.ts';
 
 /** A list to show, both as a table for people and as data for programs. */
 export interface Listing extends Table {
@@ -11,9 +12,15 @@ export interface Listing extends Table {
   shape: Shape;
 }
 
+/** A table as it fits the terminal; as it is where none is, for programs that read it. */
+const fitting = (table: Table): Table => {
+  const columns = isatty(1) ? process.stdout.columns : 0;
+  return columns > 0 ? fitTable(table, columns) : table;
+};
+
 const renderers: Record<string, (listing: Listing) => string> = {
-  table: drawTable,
-  compact: drawCompact,
+  table: (listing) => drawTable(fitting(listing)),
+  compact: (listing) => drawCompact(fitting(listing)),
   csv: drawCsv,
   json: ({ data, shape }) => `${printJson(data, shape)}\n`,
   yaml: ({ data, shape }) => printYaml(data, shape),

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { config } from '../yaml/shape.ts';
 import { printJson } from './json.ts';
 import { compareRows } from './sort.ts';
-import { drawCompact, drawCsv, drawTable } from './table.ts';
+import { drawCompact, drawCsv, drawTable, fitTable } from './table.ts';
 import { inWords, isSet, minute } from './time.ts';
 import { bytes, bytesIec, parseBytes } from './units.ts';
 
@@ -25,6 +25,30 @@ describe('tables', () => {
 | 日本 | STOPPED |    |
 +------+---------+----+
 `);
+  });
+
+  it('fit a terminal: the widest columns break, heads and narrow columns do not', () => {
+    const wide = {
+      header: ['NAME', 'DESCRIPTION', 'STATE'],
+      rows: [
+        ['web', 'a rather long description', 'RUNNING'],
+        ['日本語日本語日本語', 'short', 'STOPPED'],
+      ],
+    };
+    expect(drawTable(fitTable(wide, 41))).toBe(`+--------------+--------------+---------+
+|     NAME     | DESCRIPTION  |  STATE  |
++--------------+--------------+---------+
+| web          | a rather lon | RUNNING |
+|              | g descriptio |         |
+|              | n            |         |
++--------------+--------------+---------+
+| 日本語日本語 | short        | STOPPED |
+| 日本語       |              |         |
++--------------+--------------+---------+
+`);
+    expect(fitTable(wide, 200)).toEqual(wide);
+    // Narrower than ten columns no column gets, whatever the terminal.
+    expect(drawTable(fitTable(wide, 5)).split('\n')[0]).toBe('+------------+-------------+---------+');
   });
 
   it('can do without lines', () => {

@@ -40,6 +40,54 @@ const linesOf = (row: readonly string[], sizes: readonly number[], edge: string)
   });
 };
 
+/**
+ * The widths of columns so that the table with its lines takes no more than `limit`: the widest columns give way first.
+ * None gets narrower than its head, or than ten columns.
+ */
+const fitted = (natural: readonly number[], header: readonly string[], limit: number): number[] => {
+  const sizes = [...natural];
+  const least = natural.map((size, column) => Math.min(size, Math.max(10, displayWidth(header[column] ?? ''))));
+  let excess = sizes.reduce((sum, size) => sum + size + 3, 1) - limit;
+  while (excess > 0) {
+    const able = sizes.map((size, column) => (size > (least[column] ?? 0) ? size : 0));
+    const widest = Math.max(...able);
+    if (widest <= 0) break;
+    sizes[able.indexOf(widest)] = widest - 1;
+    excess--;
+  }
+  return sizes;
+};
+
+/** A line broken where it gets wider than a column. */
+const broken = (text: string, width: number): string[] => {
+  const lines = [''];
+  let used = 0;
+  for (const char of text) {
+    const size = displayWidth(char);
+    if (used + size > width && used > 0) {
+      lines.push('');
+      used = 0;
+    }
+    lines.push(`${lines.pop()}${char}`);
+    used += size;
+  }
+  return lines;
+};
+
+/** The table with its cells broken into lines, so that it is no wider than `limit` columns. */
+export const fitTable = (table: Table, limit: number): Table => {
+  const sizes = fitted(widths(table), table.header, limit);
+  const rows = table.rows.map((row) =>
+    row.map((cell, column) =>
+      cell
+        .split('\n')
+        .flatMap((line) => broken(line, sizes[column] ?? 0))
+        .join('\n'),
+    ),
+  );
+  return { header: table.header, rows };
+};
+
 /** The table with lines around every row. */
 export const drawTable = (table: Table): string => {
   const sizes = widths(table);

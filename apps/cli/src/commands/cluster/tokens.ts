@@ -7,7 +7,7 @@ import { joinToken, waitingTokens } from '../common/tokens.ts';
 import { requireCluster } from './place.ts';
 
 export const clusterAdd = command({
-  use: '[[<remote>:]<member>]',
+  use: '[[<remote>:]<name>]',
   short: 'Request a join token for adding a cluster member',
   args: [0, 1],
   flags: { name: string('Cluster member name') },
