@@ -37,8 +37,10 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
   if (!(await isMountPoint(root))) {
     await mountCephfs(clusterOf(spec), parseSource(config), root, { cache: isTrue(config['cephfs.fscache']) });
   }
-  await makeDirectory(volumesDirectory(root, 'custom'), 0o711);
-  await putBackUnfinished(root);
+  if (!spec.inspect) {
+    await makeDirectory(volumesDirectory(root, 'custom'), 0o711);
+    await putBackUnfinished(root);
+  }
 
   return {
     name: spec.name,

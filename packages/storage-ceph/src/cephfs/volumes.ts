@@ -186,6 +186,7 @@ export const volumeCalls = (root: string): VolumeCalls => {
     async listVolumes() {
       const directory = volumesDirectory(root, 'custom');
       const found: FoundVolume[] = [];
+      if (!(await exists(directory))) return found;
       for (const name of (await readdir(directory)).sort()) {
         const volume = { type: 'custom', content: 'filesystem', ...parseDiskName('custom', name), config: {} } as const;
         const snapshots = (await snapshotsOf(join(directory, name))).filter((snapshot) => snapshot !== BEFORE);

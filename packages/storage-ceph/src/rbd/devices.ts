@@ -1,11 +1,11 @@
 /** Mapping RBD images as block devices of the kernel. What is mapped is read from /sys/bus/rbd, without a program. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { conflict } from '@lxd-ts/driver-kit';
+import { conflict, waitForDevice } from '@lxd-ts/driver-kit';
 import { isErrno } from '@lxd-ts/host';
-import { ceph } from '../cluster.ts';
+import { type Cluster, ceph, QUICK, within } from '../cluster.ts';
 import type { Images } from './images.ts';
 
 const directory = '/sys/bus/rbd/devices';
@@ -68,12 +68,51 @@ export const unmap = async ({ id }: Pick<MappedImage, 'id'>): Promise<boolean> =
   }
 };
 
+/**
+ * The key of a user, from the keyring at its usual place (ceph.conf(5), `keyring`); undefined when it is elsewhere.
+ */
+const secretOf = async ({ name, user }: Cluster): Promise<string | undefined> => {
+  try {
+    const text = await readFile(`/etc/ceph/${name}.client.${user}.keyring`, 'utf8');
+    return /^\s*key\s*=\s*(\S+)\s*$/m.exec(text)?.[1];
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+};
+
 /** The devices of one pool's images. */
 export type Devices = ReturnType<typeof devicesOf>;
 
 export const devicesOf = (images: Images, fsid: string) => {
   const find = (image: string, snapshot?: string): MappedImage | undefined =>
     mappedImages(fsid, images.osdPool).find((one) => one.image === image && one.snapshot === snapshot);
+
+  /** The monitors' addresses, as the kernel is told them; known once a device was mapped by `rbd map`. */
+  let monitors: string | undefined;
+
+  /**
+   * Maps by telling the kernel itself (Linux, Documentation/ABI/testing/sysfs-bus-rbd), ten times as quick as the program.
+   *
+   * @returns the device; undefined when it cannot be done this way
+   */
+  const mapDirectly = async (image: string, snapshot: string | undefined): Promise<string | undefined> => {
+    const known = mappedImages(fsid, images.osdPool)[0];
+    if (known) monitors = read(known.id, 'config_info').split(' ')[0];
+    const secret = monitors === undefined ? undefined : await secretOf(images.cluster);
+    if (secret === undefined || /\s/.test(`${images.osdPool}${image}${snapshot ?? ''}`)) return undefined;
+    const options = `name=${images.cluster.user},secret=${secret}${snapshot === undefined ? '' : ',ro'}`;
+    const line = [monitors, options, images.osdPool, image, snapshot ?? '-'].join(' ');
+    try {
+      await within(QUICK, `"${image}" was not mapped`, writeFile('/sys/bus/rbd/add_single_major', line));
+    } catch (error) {
+      // Other monitors by now, another key, an image that is not there: the program tells.
+      if (isErrno(error, 'EPERM', 'EACCES', 'ENOENT', 'ETIMEDOUT', 'ECONNREFUSED', 'EHOSTUNREACH', 'EINVAL'))
+        return undefined;
+      throw error;
+    }
+    return find(image, snapshot)?.device;
+  };
 
   return {
     find,
@@ -88,6 +127,11 @@ export const devicesOf = (images: Images, fsid: string) => {
     async map(image: string, snapshot: string | undefined, what: string): Promise<string> {
       const mapped = find(image, snapshot);
       if (mapped) return mapped.device;
+      const device = await mapDirectly(image, snapshot);
+      if (device !== undefined) {
+        await waitForDevice(device);
+        return device;
+      }
       const args = ['map', ...(snapshot === undefined ? [] : ['--read-only']), images.spec(image, snapshot)];
       // Killed in the middle it may be mapped or not: both are seen in /sys.
       return (await ceph(images.cluster, ['rbd', ...args], { prefix: images.guard, what })).trim();

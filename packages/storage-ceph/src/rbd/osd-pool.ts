@@ -35,9 +35,6 @@ export const imageSettings = (config: Config): { features: readonly string[]; da
 const poolNames = async (cluster: Cluster, work?: Work): Promise<string[]> =>
   (await ceph(cluster, ['rados', 'lspools'], { work })).split('\n').filter((name) => name !== '');
 
-export const isOsdPool = async (cluster: Cluster, osdPool: string): Promise<boolean> =>
-  (await poolNames(cluster)).includes(osdPool);
-
 /** Images of an OSD pool without what an open pool has. */
 const imagesIn = (spec: Pick<PoolSpec, 'config'>, osdPool: string) =>
   imagesOf({ cluster: clusterOf(spec), osdPool, config: () => imageSettings(spec.config), guard: [] });

@@ -17,15 +17,15 @@ import { type Cluster, ceph } from '../cluster.ts';
 import { copier } from './copies.ts';
 import { devicesOf } from './devices.ts';
 import { thaw } from './freeze.ts';
-import { imagesOf } from './images.ts';
+import { type Images, imagesOf } from './images.ts';
 import { mountsOf } from './mounts.ts';
 import { ZOMBIE } from './names.ts';
-import { clusterOf, deleteOsdPool, imageSettings, isOsdPool, osdPoolOf, setPlacementGroups } from './osd-pool.ts';
+import { clusterOf, deleteOsdPool, imageSettings, osdPoolOf, setPlacementGroups } from './osd-pool.ts';
 import { removeImage, sweepZombies } from './removal.ts';
 import { resizer } from './resize.ts';
 import { snapshotCalls } from './snapshots.ts';
 import { putBackUnfinished } from './unfinished.ts';
-import { measurementsOf, poolSpace } from './usage.ts';
+import { estimatedSpace, type Measurements, measurementsOf } from './usage.ts';
 import { volumeCalls } from './volumes.ts';
 
 /** Keys that say where the pool is: they cannot change. */
@@ -58,21 +58,23 @@ const clusterId = async (cluster: Cluster): Promise<string> => {
   }
 };
 
+/** Removes what an earlier run left, and learns the sizes of images by the way. */
+const sweep = async (images: Images, measured: Measurements): Promise<void> => {
+  const listed = await images.list({ signal: measured.signal });
+  for (const { image, snapshot, size } of listed) if (snapshot === undefined) measured.setSize(image, size);
+  await sweepZombies(images, listed);
+};
+
 export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
   const { path: root } = spec;
   const cluster = clusterOf(spec);
   const osdPool = osdPoolOf(spec);
   let config: Config = spec.config;
 
-  const [space, fsid, there] = await Promise.all([
-    poolSpace(cluster, osdPool),
-    clusterId(cluster),
-    isOsdPool(cluster, osdPool),
-  ]);
-  if (!there) throw unavailable(`Ceph cluster "${cluster.name}" has no OSD pool "${osdPool}"`);
+  const [space, fsid] = await Promise.all([estimatedSpace(cluster, osdPool), clusterId(cluster)]);
+  if (space === undefined) throw unavailable(`Ceph cluster "${cluster.name}" has no OSD pool "${osdPool}"`);
   await mkdir(root, { recursive: true, mode: 0o711 });
   const lock = join(root, '.commands');
-  await waitForStragglers(lock);
 
   const images = imagesOf({
     cluster,
@@ -88,15 +90,17 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
   const copy = copier(images, mounts, resize, () => config);
   const volumes = volumeCalls({ ...parts, copier: copy });
 
-  // An earlier run may have ended in the middle of a snapshot, or of a change of content.
-  for (const { target } of mountsBelow(root)) await thaw(target);
-  await putBackUnfinished(root, images);
-  measured.background('Removing what is not used', async () => {
-    const listed = await images.list({ signal: measured.signal });
-    for (const { image, snapshot, size } of listed) if (snapshot === undefined) measured.setSize(image, size);
-    await sweepZombies(images, listed);
-  });
-  measured.measureLater();
+  if (!spec.inspect) {
+    await waitForStragglers(lock);
+    // An earlier run may have ended in the middle of a snapshot, or of a change of content.
+    for (const { target } of mountsBelow(root)) await thaw(target);
+    await putBackUnfinished(root, images);
+    measured.changed();
+    measured.later(() => {
+      measured.background('Removing what is not used', () => sweep(images, measured));
+      measured.measureLater();
+    });
+  }
 
   return {
     name: spec.name,

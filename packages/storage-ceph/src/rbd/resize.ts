@@ -1,11 +1,17 @@
 /** Sizes of volumes: the RBD image, and with it the file system on it. */
 import {
   badRequest,
-  defaultDiskSize,
+  type Config,
+  type ContentType,
+  configuredFilesystem,
+  defaultBlockSize,
   describeVolume,
   growFilesystem,
+  minimumFilesystemSize,
   notFound,
+  parseSize,
   readSuperblock,
+  roundUp,
   shrinkFilesystem,
   type Volume,
   type Work,
@@ -13,21 +19,34 @@ import {
 import type { Devices } from './devices.ts';
 import type { Images } from './images.ts';
 import type { Mounts } from './mounts.ts';
-import { imageName } from './names.ts';
+import { hasMetadata, imageName } from './names.ts';
+
+/** What the kernel's block layer takes at a time. */
+export const BLOCK = 512;
+
+/** The metadata of a virtual machine: configuration, firmware variables and the state of one that sleeps are not on the disk. */
+const METADATA_SIZE = 100 * 1024 ** 2;
+
+/** The size of the file system for metadata beside a disk, in bytes: `size.state`, or as little as its kind needs. */
+export const metadataSize = (config: Config): number =>
+  config['size.state']
+    ? roundUp(parseSize(config['size.state']), BLOCK)
+    : Math.max(METADATA_SIZE, minimumFilesystemSize[configuredFilesystem(config)]);
 
 export type Resize = (volume: Volume, size: number | undefined, work?: Work) => Promise<void>;
 
 export const resizer = (images: Images, devices: Devices, mounts: Mounts): Resize => {
-  const grow = async (volume: Volume, image: string, size: number, work?: Work): Promise<void> => {
+  const grow = async (volume: Volume, content: ContentType, size: number, work?: Work): Promise<void> => {
+    const image = imageName(volume, content);
     await images.resize(image, size, work);
-    if (volume.content !== 'filesystem') return;
+    if (content !== 'filesystem') return;
     await using mounted = await mounts.mount(volume);
     await growFilesystem(await devices.map(image, undefined, describeVolume(volume)), mounted.path);
   };
 
-  const shrink = async (volume: Volume, image: string, size: number, work?: Work): Promise<void> => {
-    if (volume.content !== 'filesystem')
-      throw badRequest(`${describeVolume(volume)} cannot shrink: block volumes only grow`);
+  const shrink = async (volume: Volume, content: ContentType, size: number, work?: Work): Promise<void> => {
+    if (content !== 'filesystem') throw badRequest(`${describeVolume(volume)} cannot shrink: block volumes only grow`);
+    const image = imageName(volume, content);
     const device = await devices.map(image, undefined, describeVolume(volume));
     try {
       if ((await readSuperblock(device))?.kind === 'btrfs') {
@@ -43,13 +62,17 @@ export const resizer = (images: Images, devices: Devices, mounts: Mounts): Resiz
   };
 
   return async (volume, size, work) => {
-    const image = imageName(volume);
-    const info = await images.info(image);
+    const info = await images.info(imageName(volume));
     if (info === undefined) throw notFound(`${describeVolume(volume)} is not there`);
     // An image always has a size: without a limit it has at least the usual one.
-    const wanted = size ?? Math.max(info.size, defaultDiskSize);
-    if (wanted < info.size) await shrink(volume, image, wanted, work);
+    const wanted = size ?? Math.max(info.size, defaultBlockSize);
+    if (wanted < info.size) await shrink(volume, volume.content, wanted, work);
     // Growing is repeated at the same size, should it have been cut short.
-    else await grow(volume, image, wanted, work);
+    else await grow(volume, volume.content, wanted, work);
+    if (!hasMetadata(volume) || !volume.config['size.state']) return;
+    const metadata = metadataSize(volume.config);
+    const now = (await images.info(imageName(volume, 'filesystem')))?.size ?? 0;
+    if (metadata < now) await shrink(volume, 'filesystem', metadata, work);
+    else if (metadata > now) await grow(volume, 'filesystem', metadata, work);
   };
 };

@@ -4,7 +4,7 @@ import {
   badRequest,
   configuredFilesystem,
   conflict,
-  defaultDiskSize,
+  defaultBlockSize,
   describeVolume,
   type Fill,
   type FoundVolume,
@@ -27,7 +27,7 @@ import type { Images } from './images.ts';
 import type { Mounts } from './mounts.ts';
 import { hasMetadata, imageName, imageNames, parseImageName, parseSnapshotName, snapshotName } from './names.ts';
 import { removeImage } from './removal.ts';
-import type { Resize } from './resize.ts';
+import { BLOCK, metadataSize, type Resize } from './resize.ts';
 import type { Measurements } from './usage.ts';
 import { rootMode } from './volume-root.ts';
 
@@ -43,11 +43,6 @@ export type VolumeCalls = Pick<
   | 'mountVolume'
   | 'listVolumes'
 >;
-
-/** The metadata of a virtual machine: configuration, firmware variables and the state of one that sleeps are not on the disk. */
-const METADATA_SIZE = 100 * 1024 ** 2;
-/** What the kernel's block layer takes at a time. */
-const BLOCK = 512;
 
 /** Refuses names that mean something else to `rbd`, or are taken for another kind of volume when they are read back. */
 export const checkName = (volume: Volume): void => {
@@ -126,11 +121,10 @@ export const volumeCalls = ({ images, devices, mounts, measured, resize, copier 
 
     async createVolume(volume, fill, work = {}) {
       checkName(volume);
-      const size = roundUp(volumeSize(volume) ?? defaultDiskSize, BLOCK);
+      const size = roundUp(volumeSize(volume) ?? defaultBlockSize, BLOCK);
       await using undo = new UndoStack();
       if (hasMetadata(volume)) {
-        const least = minimumFilesystemSize[configuredFilesystem(volume.config)];
-        await makeFilesystemImage(volume, Math.max(METADATA_SIZE, least), undo, work);
+        await makeFilesystemImage(volume, metadataSize(volume.config), undo, work);
       }
       if (volume.content === 'filesystem') await makeFilesystemImage(volume, size, undo, work);
       else await makeImage(volume, imageName(volume), size, undo, work);
@@ -169,7 +163,7 @@ export const volumeCalls = ({ images, devices, mounts, measured, resize, copier 
         undo.add(`rename ${next}`, () => images.rename(next, image));
         await images.rename(image, next);
         measured.same(next, image);
-        measured.setSize(next, measured.size(image) ?? defaultDiskSize);
+        measured.setSize(next, measured.size(image) ?? defaultBlockSize);
         measured.forget(image);
       }
       undo.commit();
