@@ -101,7 +101,7 @@ const describeForm = (options: StorageConformanceOptions, form: PoolForm): void 
 const copyWithoutRoom = async (pool: StoragePool): Promise<void> => {
   const [volume, copy] = [newVolume(), newVolume()];
   const { space } = await pool.resources();
-  const content = randomBytes(Math.floor((space.total - space.used) * 0.6));
+  const content = randomBytes(Math.floor((space.total - space.used) * 0.52));
   await pool.createVolume(volume, fileFill('half', content));
   try {
     await pool.copyVolume(copy, volume, []);
