@@ -31,7 +31,7 @@ storageConformance({
   ],
   tiny: {
     title: 'in a small loop file',
-    config: async () => ({ size: '128MiB' }),
-    tooMuch: 160 * MiB,
+    config: async () => ({ size: '256MiB' }),
+    tooMuch: 288 * MiB,
   },
 });
