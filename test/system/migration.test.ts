@@ -73,6 +73,10 @@ describe.each([
       join(lxd.folder, 'storage-pools/plain'),
     );
 
+  /** Root's home in a container of the pool `plain`. */
+  const root = (lxd: Lxd, name: string): string =>
+    join(lxd.folder, 'storage-pools/plain/containers', name, 'rootfs/root');
+
   /** A container with all kinds of files, a snapshot before the last change and one after. */
   const make = async (name: string): Promise<void> => {
     await lxc('launch', 'busybox', name, '--config', 'user.own=here');
@@ -84,7 +88,9 @@ describe.each([
     await lxc('snapshot', name, 's0');
     await exec(name, 'sh', '-c', 'echo second >/root/data; rm /root/old');
     await lxc('snapshot', name, 's1');
+    await exec(name, 'ln', '/root/data', '/root/deep/hard');
     await lxc('stop', '--force', name);
+    await beside(near, 'setfacl', '--modify', 'user:1234:rw', join(root(near, name), 'data'));
   };
   const listing = 'cd /root; stat -c "%n %u:%g %a %F %Y" set link pipe deep/er/file; readlink link; cat data';
 

@@ -13,7 +13,7 @@ import {
 const offer = Buffer.from('080038004208080110011801200168 01'.replace(' ', ''), 'hex');
 const answer = Buffer.from('0800380042080801100118012001480068 01'.replace(' ', ''), 'hex');
 
-const everything = { xattrs: true, delete: true, compress: true, bidirectional: true };
+const everything = { xattrs: true, delete: true, compress: true, bidirectional: true, exact: false };
 const plain: MigrationHeader = {
   transport: 'rsync',
   idmap: [],
@@ -24,18 +24,24 @@ const plain: MigrationHeader = {
 };
 
 test('the messages of LXD 5.0.2 are read, and ours are the same but for what is absent there', () => {
-  expect(decodeHeader(offer)).toEqual(plain);
-  expect(decodeHeader(answer)).toEqual(plain);
-  expect(encodeHeader(plain)).toEqual(answer);
+  expect(decodeHeader(offer, 'offer')).toEqual(plain);
+  expect(decodeHeader(answer, 'answer')).toEqual(plain);
+  expect(encodeHeader(plain, 'answer')).toEqual(answer);
   expect(decodeControl(Buffer.from('08011200', 'hex'))).toEqual({ success: true, message: '' });
   expect(encodeControl({ success: true, message: '' })).toEqual(Buffer.from('08011200', 'hex'));
+});
+
+test('a server that sends back what it was offered does not agree to what only this one knows', () => {
+  const exact = { ...plain, rsync: { ...everything, exact: true } };
+  expect(decodeHeader(encodeHeader(exact, 'offer'), 'offer').rsync.exact).toBe(true);
+  expect(decodeHeader(encodeHeader(exact, 'offer'), 'answer').rsync.exact).toBe(false);
 });
 
 test('a failure in place of a header is told as such', () => {
   const failure = encodeControl({ success: false, message: 'no room' });
   expect(decodeControl(failure)).toEqual({ success: false, message: 'no room' });
-  expect(() => decodeHeader(failure)).toThrow('no room');
-  expect(() => decodeHeader(encodeControl({ success: false, message: '' }))).toThrow('ended the migration');
+  expect(() => decodeHeader(failure, 'answer')).toThrow('no room');
+  expect(() => decodeHeader(encodeControl({ success: false, message: '' }), 'answer')).toThrow('ended the migration');
 });
 
 const text = fc.string({ unit: 'grapheme', maxLength: 20 });
@@ -65,7 +71,13 @@ const header: fc.Arbitrary<MigrationHeader> = fc.record({
     }),
     { maxLength: 4 },
   ),
-  rsync: fc.record({ xattrs: fc.boolean(), delete: fc.boolean(), compress: fc.boolean(), bidirectional: fc.boolean() }),
+  rsync: fc.record({
+    xattrs: fc.boolean(),
+    delete: fc.boolean(),
+    compress: fc.boolean(),
+    bidirectional: fc.boolean(),
+    exact: fc.boolean(),
+  }),
   refresh: fc.boolean(),
   indexVersion: fc.nat(9),
 });
@@ -73,8 +85,8 @@ const header: fc.Arbitrary<MigrationHeader> = fc.record({
 test('what is written is read again', () => {
   const normal = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
   fc.assert(
-    fc.property(header, (value) => {
-      expect(normal(decodeHeader(encodeHeader(value)))).toEqual(normal(value));
+    fc.property(header, fc.constantFrom('offer' as const, 'answer' as const), (value, side) => {
+      expect(normal(decodeHeader(encodeHeader(value, side), side))).toEqual(normal(value));
     }),
   );
 });
@@ -82,7 +94,7 @@ test('what is written is read again', () => {
 test('bytes that are no message are refused with a reason, whatever they are', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
-      for (const decode of [decodeHeader, decodeControl]) {
+      for (const decode of [(message: Buffer) => decodeHeader(message, 'offer'), decodeControl]) {
         try {
           decode(Buffer.from(bytes));
         } catch (error) {
@@ -92,8 +104,8 @@ test('bytes that are no message are refused with a reason, whatever they are', (
     }),
     { numRuns: 1000 },
   );
-  expect(() => decodeHeader(Buffer.from('ffffffffffffffffffffff', 'hex'))).toThrow('too long');
-  expect(() => decodeHeader(Buffer.from('2a7f01', 'hex'))).toThrow('ends too early');
-  expect(() => decodeHeader(Buffer.from('080938', 'hex'))).toThrow('ends too early');
-  expect(() => decodeHeader(Buffer.from('0809', 'hex'))).toThrow('not known here');
+  expect(() => decodeHeader(Buffer.from('ffffffffffffffffffffff', 'hex'), 'offer')).toThrow('too long');
+  expect(() => decodeHeader(Buffer.from('2a7f01', 'hex'), 'offer')).toThrow('ends too early');
+  expect(() => decodeHeader(Buffer.from('080938', 'hex'), 'offer')).toThrow('ends too early');
+  expect(() => decodeHeader(Buffer.from('0809', 'hex'), 'offer')).toThrow('not known here');
 });

@@ -26,7 +26,18 @@ export interface RsyncFeatures {
   readonly compress: boolean;
   /** The receiver's end of each stream is sent, too. */
   readonly bidirectional: boolean;
+  /** Hard links and ACLs, which LXD's rsync leaves out: between servers of this kind only. */
+  readonly exact: boolean;
 }
+
+/** Who says it: the sender offers, the receiver answers. */
+export type Side = 'offer' | 'answer';
+
+/**
+ * The numbers of `exact`, far from LXD's own. An answer has one of its own, so that a server that sends back what it was offered is
+ * not taken to know it.
+ */
+const exactField = { offer: 1000, answer: 1001 } as const;
 
 /** How the data goes. Only `rsync` is spoken here; the others are formats of one storage driver each. */
 export const transports = ['rsync', 'btrfs', 'zfs', 'rbd', 'block-and-rsync'] as const;
@@ -147,7 +158,7 @@ const decodeIdMap = (fields: readonly Field[]): IdMap =>
     };
   });
 
-export const encodeHeader = (header: MigrationHeader): Buffer =>
+export const encodeHeader = (header: MigrationHeader, side: Side): Buffer =>
   Buffer.concat([
     numberField(field.transport, transports.indexOf(header.transport)),
     ...encodeIdMap(header.idmap),
@@ -161,6 +172,7 @@ export const encodeHeader = (header: MigrationHeader): Buffer =>
         numberField(2, header.rsync.delete),
         numberField(3, header.rsync.compress),
         numberField(4, header.rsync.bidirectional),
+        ...(header.rsync.exact ? [numberField(exactField[side], true)] : []),
       ]),
     ),
     numberField(field.refresh, header.refresh),
@@ -179,7 +191,7 @@ export const decodeControl = (message: Buffer): MigrationControl => {
 /**
  * @throws LxdError bad-request when the message is no header: when the other side failed at once, with what it said
  */
-export const decodeHeader = (message: Buffer): MigrationHeader => {
+export const decodeHeader = (message: Buffer, side: Side): MigrationHeader => {
   const fields = decodeFields(message);
   // Where a header has a number (of the kind of memory dump), the message of a failure has its text.
   if (bytesOf(fields, field.criu).length > 0) {
@@ -197,6 +209,7 @@ export const decodeHeader = (message: Buffer): MigrationHeader => {
       delete: isSet(rsync, 2),
       compress: isSet(rsync, 3),
       bidirectional: isSet(rsync, 4),
+      exact: isSet(rsync, exactField[side]),
     },
     refresh: isSet(fields, field.refresh),
     indexVersion: Number(numberOf(fields, field.indexVersion) ?? 0n),

@@ -24,7 +24,7 @@ export interface Incoming<T> {
   take(header: MigrationHeader, snapshots: readonly SentSnapshot[], arrival: Arrival): Promise<T>;
 }
 
-const everything = { xattrs: true, delete: true, compress: true, bidirectional: true };
+const everything = { xattrs: true, delete: true, compress: true, bidirectional: true, exact: true };
 
 /**
  * The receiving side of a migration (docs/migration-protocol.md). The sender hears of success when all is taken in.
@@ -34,7 +34,7 @@ const everything = { xattrs: true, delete: true, compress: true, bidirectional: 
 export const receiveVolume = <T>(connection: Connection, incoming: Incoming<T>, work: Work): Promise<T> =>
   inSession(connection, work, async ({ signal, within, watch, count }) => {
     const { control, fs } = connection;
-    const offer = decodeHeader(await within(nextControl(control)));
+    const offer = decodeHeader(await within(nextControl(control)), 'offer');
     watch();
     const { snapshots, refresh } = await incoming.choose(offer);
     const features = agreed(everything, offer.rsync);
@@ -50,7 +50,7 @@ export const receiveVolume = <T>(connection: Connection, incoming: Incoming<T>, 
         refresh,
         indexVersion: version,
       } as const;
-      await control.send(encodeHeader(answer));
+      await control.send(encodeHeader(answer, 'answer'));
       if (version >= 1) await receiveIndex(fs, refresh);
     };
     const taken = await incoming.take(offer, snapshots, {

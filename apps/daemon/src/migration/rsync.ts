@@ -16,12 +16,13 @@ export interface TreeOptions {
 }
 
 /** What both have to be told alike. */
-const common = ({ xattrs, delete: remove, compress }: RsyncFeatures): string[] => [
+const common = ({ xattrs, delete: remove, compress, exact }: RsyncFeatures): string[] => [
   '--numeric-ids',
   '--devices',
   '--partial',
   '--sparse',
   ...(xattrs ? ['--xattrs', '--filter=-x security.selinux'] : []),
+  ...(exact ? ['--hard-links', '--acls'] : []),
   ...(remove ? ['--delete'] : []),
   ...(compress ? ['--compress', '--compress-level=2'] : []),
 ];

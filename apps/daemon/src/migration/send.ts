@@ -35,9 +35,12 @@ export const sendVolume = (connection: Connection, outgoing: Outgoing, work: Wor
       delete: true,
       compress: !isFalse(poolConfig['rsync.compression']),
       bidirectional: true,
+      exact: true,
     };
-    await control.send(encodeHeader({ ...header, transport: 'rsync', rsync: offered, refresh: false, indexVersion }));
-    const answer = decodeHeader(await within(nextControl(control)));
+    await control.send(
+      encodeHeader({ ...header, transport: 'rsync', rsync: offered, refresh: false, indexVersion }, 'offer'),
+    );
+    const answer = decodeHeader(await within(nextControl(control)), 'answer');
     if (answer.transport !== 'rsync')
       throw badRequest(`The other server asks for the transport ${answer.transport}, which was not offered`);
     watch();

@@ -103,6 +103,7 @@ export const agreed = (a: RsyncFeatures, b: RsyncFeatures): RsyncFeatures => ({
   delete: a.delete && b.delete,
   compress: a.compress && b.compress,
   bidirectional: a.bidirectional && b.bidirectional,
+  exact: a.exact && b.exact,
 });
 
 /** The version of the descriptions that this server speaks. */
