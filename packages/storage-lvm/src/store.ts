@@ -7,6 +7,7 @@ import {
   describeVolume,
   deviceSize,
   exists,
+  messageOf,
   notFound,
   parentOf,
 } from '@lxd-ts/driver-kit';
@@ -20,6 +21,7 @@ import { checkName, deviceName, logicalVolumeName, nodePath, parseLogicalVolumeN
 import { removeLogicalVolume } from './remove.ts';
 import { restoreThick } from './restore-thick.ts';
 import { restoreThin } from './restore-thin.ts';
+import { usageOfThinPool } from './thin-pool.ts';
 
 /** Stripes are those of the thin pool; only what the pool gives as a default to all its volumes passes without a word. */
 const refuseStripes = (volume: Config, pool: Config): void => {
@@ -183,6 +185,15 @@ export const lvmStore = (group: Group, extentSize: number, config: () => Config,
 
     restore: (volume, parts, from, tools, work) =>
       (isThin ? restoreThin : restoreThick)(group, volume, parts, from, tools, work),
+
+    async explain(error) {
+      const { thinPool } = group;
+      const isWrite = /ENOSPC|EIO|EROFS|No space left|Input\/output error|Read-only file system/.test(messageOf(error));
+      if (!isWrite || thinPool === undefined) return undefined;
+      const usage = await usageOfThinPool(group, thinPool);
+      if (!usage || usage.used < usage.total) return undefined;
+      return conflict(`No space left in thin pool "${qualified(group, thinPool)}" (ENOSPC)`, { cause: error });
+    },
 
     async list() {
       return (await logicalVolumes(group)).flatMap(({ name, created }) => {

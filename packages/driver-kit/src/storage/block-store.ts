@@ -69,6 +69,8 @@ export interface BlockStore {
     tools: RestoreTools,
     work?: Work,
   ): Promise<void>;
+  /** Why a new device could not be written: an error with a sentence, when the store knows better than the file system (full pools). */
+  explain?(error: unknown): Promise<Error | undefined>;
   /** All devices and snapshots of volumes. */
   list(): Promise<readonly FoundDisk[]>;
 }

@@ -1,6 +1,7 @@
+import { open } from 'node:fs/promises';
 import { diskUsage } from '@lxd-ts/host';
 import { badRequest, conflict, notFound } from '../errors.ts';
-import { UndoStack } from '../work.ts';
+import { UndoStack, type Work } from '../work.ts';
 import { copyBlockVolume, finishDirectory, fitDevice, makePart } from './block-copy.ts';
 import { deviceSize, roundUp } from './block-device.ts';
 import { growFilesystem, shrinkFilesystem } from './block-filesystem.ts';
@@ -16,8 +17,9 @@ import {
   newSize,
   type RestoredDevice,
 } from './block-store.ts';
-import type { StoragePool, Volume } from './contract.ts';
+import type { Fill, MountedVolume, StoragePool, Volume } from './contract.ts';
 import { readSuperblock } from './superblock.ts';
+import { syncFilesystem } from './system-calls.ts';
 import { describeVolume, parentOf } from './volume.ts';
 
 type VolumeCalls = Pick<
@@ -97,6 +99,19 @@ export const blockVolumes = (root: string, store: BlockStore): VolumeCalls => {
     }
   };
 
+  /** Lets a new volume be filled. What a thin pool has no room for shows when it is written back, so that is waited for. */
+  const filled = async (volume: Volume, mounted: MountedVolume, fill: Fill | undefined, work: Work): Promise<void> => {
+    try {
+      await fill?.(mounted, work);
+      if (blockParts(volume).includes('filesystem')) await syncFilesystem(mounted.path);
+      if (!fill || mounted.disk === undefined) return;
+      await using disk = await open(mounted.disk, 'r+');
+      await disk.sync();
+    } catch (error) {
+      throw (await store.explain?.(error)) ?? error;
+    }
+  };
+
   /** Grows a device and what is on it; repeated after a crash it does what was left. */
   const grow = async (disk: BlockDisk, from: number, size: number): Promise<void> => {
     const mountedAt = disk.part === 'filesystem' ? await mounts.mountedAt(disk.volume) : undefined;
@@ -145,7 +160,7 @@ export const blockVolumes = (root: string, store: BlockStore): VolumeCalls => {
       {
         await using mounted = await mounts.mount(volume);
         if (blockParts(volume).includes('filesystem')) await finishDirectory(mounted.path, volume);
-        await fill?.(mounted, work ?? {});
+        await filled(volume, mounted, fill, work ?? {});
       }
       undo.commit();
     },

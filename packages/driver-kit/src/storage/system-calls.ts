@@ -11,6 +11,8 @@ const ioctlCall = libc.func('int ioctl(int, unsigned long, void*)');
 const renameat2 = libc.func('int renameat2(int, const char*, int, const char*, unsigned int)');
 const quotactlFd = libc.func('long syscall(long, int, unsigned int, unsigned int, void*)');
 
+const syncfsCall = libc.func('int syncfs(int)');
+
 const EINTR = 4;
 const AT_FDCWD = -100;
 const RENAME_EXCHANGE = 2;
@@ -50,6 +52,27 @@ export const ioctlAsync = (fd: number, request: number, argument: Uint8Array | n
     };
     attempt();
   });
+
+/**
+ * Writes a file system back to its device (syncfs(2)), on a thread of its own.
+ *
+ * @param path - any directory on it
+ * @throws errno-coded error when something could not be written since it was mounted, Linux 5.8: ENOSPC, EIO
+ */
+export const syncFilesystem = async (path: string): Promise<void> => {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      syncfsCall.async(fd, (failure: unknown, result: number) => {
+        if (failure) reject(failure);
+        else if (result === -1) reject(errnoError(koffi.errno(), 'syncfs', path));
+        else resolve();
+      });
+    });
+  } finally {
+    closeSync(fd);
+  }
+};
 
 /** Opens a directory, calls a function with its fd, closes it. Symlinks in the last place are refused. */
 export const withDirectory = <T>(path: string, use: (fd: number) => T): T => {
