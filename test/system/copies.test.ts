@@ -197,6 +197,6 @@ test('what cannot be is refused with a reason', async () => {
   await expect(copy({ source: 'here', refresh: true }, { name: 'here' })).rejects.toThrow('itself');
   await expect(
     lxd.api('POST', '/1.0/instances', { name: 'there', source: { type: 'migration', mode: 'pull' } }),
-  ).rejects.toThrow('not supported');
+  ).rejects.toThrow('source.operation');
   await lxc('delete', 'here');
 });
