@@ -1,5 +1,4 @@
-import { mkdir, readdir, rmdir, stat, truncate } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, rmdir, stat, truncate } from 'node:fs/promises';
 import {
   badRequest,
   blockVolumes,
@@ -10,13 +9,14 @@ import {
   makePoolDirectories,
   type PoolSpec,
   parseSize,
+  removeEmptyDirectories,
   removePoolDirectories,
   type StoragePool,
   unavailable,
   unmountForgotten,
   volumeDirectory,
 } from '@lxd-ts/driver-kit';
-import { findLoops, isErrno, mountsBelow, resizeLoop, unmount } from '@lxd-ts/host';
+import { findLoops, mountsBelow, resizeLoop, unmount } from '@lxd-ts/host';
 import { z } from 'zod';
 import { activate } from './activation.ts';
 import { ask, lvm } from './command.ts';
@@ -29,19 +29,6 @@ import { lvmStore } from './store.ts';
 import { usageOfThinPool } from './thin-pool.ts';
 
 const groupRow = z.object({ vg_size: z.string(), vg_free: z.string(), vg_extent_size: z.string() });
-
-/** Removes the directories below one that have nothing but directories in them. */
-const removeEmptyDirectories = async (root: string): Promise<void> => {
-  const found = await readdir(root, { recursive: true, withFileTypes: true });
-  const paths = found.filter((one) => one.isDirectory()).map((one) => join(one.parentPath, one.name));
-  for (const path of paths.sort().reverse()) {
-    try {
-      await rmdir(path);
-    } catch (error) {
-      if (!isErrno(error, 'ENOTEMPTY')) throw error;
-    }
-  }
-};
 
 /** Keys that decide how the pool is made. */
 const fixed = ['source', 'lvm.use_thinpool', 'lvm.thinpool_metadata_size'];

@@ -79,10 +79,12 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
   const listed = await unless('missing', () => zfs(['list', '-H', '-r', '-t', 'all', '-o', 'name', root]));
   if (listed === undefined) throw unavailable(`The dataset "${root}" of storage pool "${spec.name}" is not there`);
   const names = rows(listed).map(([name = '']) => name);
-  await makeDatasets(root, new Set(names));
-  await clearUp(root, names);
   await mkdir(spec.path, { recursive: true, mode: 0o711 });
-  await makePoolDirectories(spec.path);
+  if (!spec.inspect) {
+    await makeDatasets(root, new Set(names));
+    await clearUp(root, names);
+    await makePoolDirectories(spec.path);
+  }
 
   const space = spaceOf(root);
   await space.refreshAll();

@@ -1,4 +1,4 @@
-import { mkdir, rmdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   badRequest,
@@ -10,6 +10,7 @@ import {
   LxdError,
   messageOf,
   type PoolSpec,
+  removeEmptyDirectories,
   type StorageDriver,
   type StoragePool,
   UndoStack,
@@ -192,7 +193,8 @@ export const createPools = (parts: Parts): Pools => {
       const mounted = await isMountPoint(spec.path);
       const made = await mkdir(spec.path, { recursive: true, mode: 0o711 });
       const leave = async (): Promise<void> => {
-        if (made !== undefined) await rmdir(spec.path);
+        // With the places at which volumes were mounted.
+        if (made !== undefined) await removeEmptyDirectories(spec.path);
       };
       try {
         const storage = await driver.open({ ...spec, inspect: true });

@@ -1,5 +1,6 @@
 import { lstatSync } from 'node:fs';
-import { rename } from 'node:fs/promises';
+import { readdir, rename, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { isErrno } from '@lxd-ts/host';
 import { conflict } from '../errors.ts';
 
@@ -29,5 +30,17 @@ export const renameDirectory = async (
     await rename(from, to);
   } catch (error) {
     if (!(options.optional && isErrno(error, 'ENOENT'))) throw error;
+  }
+};
+
+/** Removes a directory, and those below it, as far as they hold nothing but directories. Nothing there is no error. */
+export const removeEmptyDirectories = async (root: string): Promise<void> => {
+  try {
+    for (const entry of await readdir(root, { withFileTypes: true }))
+      if (entry.isDirectory()) await removeEmptyDirectories(join(root, entry.name));
+    await rmdir(root);
+  } catch (error) {
+    // EBUSY: something is mounted there.
+    if (!isErrno(error, 'ENOENT', 'ENOTEMPTY', 'EBUSY')) throw error;
   }
 };
