@@ -17,7 +17,7 @@ const startServer = async (programs: Programs): Promise<Lxd> => {
   const lxd = await startLxd(programs);
   await lxd.api('PATCH', '/1.0', { config: { 'core.https_address': ':8443', 'core.trust_password': 'secret' } });
   await lxd.api('POST', '/1.0/storage-pools', { name: 'plain', driver: 'dir' });
-  await lxd.api('POST', '/1.0/storage-pools', { name: 'tree', driver: 'btrfs', config: { size: '256MiB' } });
+  await lxd.api('POST', '/1.0/storage-pools', { name: 'tree', driver: 'btrfs', config: { size: '160MiB' } });
   const root = { type: 'disk', path: '/', pool: 'plain' };
   await lxd.api('PUT', '/1.0/profiles/default', { config: {}, description: '', devices: { root } });
   return lxd;
@@ -251,7 +251,7 @@ describe.each([
   test('a receiver of ours without room says so, and nothing is left', async () => {
     await lxc('copy', 'c1', 'far:big');
     await lxc('start', 'far:big');
-    await exec('far:big', 'dd', 'if=/dev/urandom', 'of=/root/fat', 'bs=1M', 'count=300');
+    await exec('far:big', 'dd', 'if=/dev/urandom', 'of=/root/fat', 'bs=1M', 'count=170');
     await lxc('stop', '--force', 'far:big');
     const before = await names(near);
     for (const mode of ['pull', 'push']) {

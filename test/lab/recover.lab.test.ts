@@ -1,0 +1,107 @@
+/** `lxd recover` of pools that LXD 5.0.2 made, with the storage drivers that need the lab's kernel. */
+import { truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { busyboxImage } from '@lxd-ts/tooling/images/busybox';
+import { makeScratch } from '@lxd-ts/tooling/scratch';
+import { expect, test } from 'vitest';
+import { beside } from '../support/instance.ts';
+import { type Lxd, startLxd } from '../support/lxd.ts';
+import { succeed } from '../support/output.ts';
+import { debianLxc } from '../support/pools.ts';
+import { ours, real } from '../support/programs.ts';
+import { converse } from '../support/terminal.ts';
+
+const seconds = 120;
+
+/** A container with a snapshot and a volume with one, in a pool made of what is there. */
+const fill = async (lxd: Lxd, driver: string, source: string): Promise<void> => {
+  await debianLxc(lxd, 'storage', 'create', 'kept', driver, `source=${source}`);
+  await debianLxc(lxd, 'profile', 'device', 'add', 'default', 'root', 'disk', 'path=/', 'pool=kept');
+  await debianLxc(lxd, 'image', 'import', busyboxImage().unified, '--alias', 'busybox');
+  await debianLxc(lxd, 'launch', 'busybox', 'c1', '--config', 'user.own=here');
+  await debianLxc(lxd, 'exec', 'c1', '--', 'sh', '-c', 'echo first >/root/data');
+  await debianLxc(lxd, 'snapshot', 'c1', 's0');
+  await debianLxc(lxd, 'exec', 'c1', '--', 'sh', '-c', 'echo second >/root/data');
+  await debianLxc(lxd, 'storage', 'volume', 'create', 'kept', 'v1');
+  await debianLxc(lxd, 'storage', 'volume', 'attach', 'kept', 'v1', 'c1', '/mnt');
+  await debianLxc(lxd, 'exec', 'c1', '--', 'sh', '-c', 'echo kept >/mnt/file');
+  await debianLxc(lxd, 'stop', '--force', 'c1');
+  await debianLxc(lxd, 'storage', 'volume', 'snapshot', 'kept', 'v1', 'snap');
+};
+
+const expectFilled = async (lxd: Lxd): Promise<void> => {
+  await debianLxc(lxd, 'start', 'c1');
+  expect(await debianLxc(lxd, 'exec', 'c1', '--', 'cat', '/root/data', '/mnt/file')).toBe('second\nkept\n');
+  expect(await debianLxc(lxd, 'config', 'get', 'c1', 'user.own')).toBe('here\n');
+  await debianLxc(lxd, 'stop', '--force', 'c1');
+  await debianLxc(lxd, 'restore', 'c1', 's0');
+  await debianLxc(lxd, 'start', 'c1');
+  expect(await debianLxc(lxd, 'exec', 'c1', '--', 'cat', '/root/data')).toBe('first\n');
+  await debianLxc(lxd, 'stop', '--force', 'c1');
+  await debianLxc(lxd, 'storage', 'volume', 'restore', 'kept', 'v1', 'snap');
+  await debianLxc(lxd, 'delete', 'c1');
+  await debianLxc(lxd, 'storage', 'volume', 'delete', 'kept', 'v1');
+};
+
+const recovered = async (driver: string, source: string): Promise<void> => {
+  {
+    await using lxd = await startLxd(real);
+    await fill(lxd, driver, source);
+    await lxd.stop();
+    // Its namespace goes with what is mounted in it.
+    await beside(
+      lxd,
+      'sh',
+      '-c',
+      'umount --all-targets --lazy "$1"/storage-pools/*/*/* 2>/dev/null || true',
+      'sh',
+      lxd.folder,
+    );
+  }
+  await using lxd = await startLxd(ours);
+  const answers = ['yes', 'kept', driver, source, '', 'no', 'yes'];
+  const { said, code } = await converse(
+    lxd.namespace.inside([...ours.lxd, 'recover']),
+    lxd.environment,
+    [...answers, 'yes'],
+    seconds,
+  );
+  expect(said).toContain(' - Container "c1" on pool "kept" in project "default" (includes 1 snapshots)\n');
+  expect(said).toContain(' - Volume "v1" on pool "kept" in project "default" (includes 1 snapshots)\n');
+  expect(code, said).toBe(0);
+  await expectFilled(lxd);
+};
+
+/** A file of this size that is made when written. */
+const sparse = (path: string, gibibytes: number): string => {
+  writeFileSync(path, '');
+  truncateSync(path, gibibytes * 2 ** 30);
+  return path;
+};
+
+test('[10.REC-03 05.242] a zpool of LXD 5.0.2 is recovered', async () => {
+  await using scratch = makeScratch();
+  const file = sparse(join(scratch.folder, 'zpool'), 2);
+  const name = `${scratch.prefix}z`;
+  await succeed(['modprobe', 'zfs']);
+  await succeed(['zpool', 'create', '-m', 'none', name, file]);
+  try {
+    await recovered('zfs', name);
+  } finally {
+    await succeed(['zpool', 'destroy', '-f', name]);
+  }
+});
+
+test('[10.REC-03 05.242] a volume group of LXD 5.0.2 is recovered', async () => {
+  await using scratch = makeScratch();
+  const file = sparse(join(scratch.folder, 'disk'), 4);
+  const name = `${scratch.prefix}l`;
+  const device = (await succeed(['losetup', '--find', '--show', file])).trim();
+  try {
+    await succeed(['vgcreate', name, device]);
+    await recovered('lvm', name);
+  } finally {
+    await succeed(['vgremove', '--force', '--yes', name]);
+    await succeed(['losetup', '--detach', device]);
+  }
+});
