@@ -11,10 +11,9 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { machineDied } from '../lab/run.ts';
 import { startBudget } from './budget.ts';
 import { hostState, leaks } from './host-state.ts';
-import { labCommand, labFiles, labFitsBeside } from './lab.ts';
+import { buildLab, labFiles, labFitsBeside, testInLab } from './lab.ts';
 import { readResults, summary, type TestResult } from './results.ts';
 import { currentRun } from './run-mark.ts';
 import { removeLeftovers } from './scratch.ts';
@@ -34,37 +33,32 @@ const check = async (name: string, ...command: string[]): Promise<void> => {
   if ((await budget.run(command)) !== 0) failures.push(`${name} failed`);
 };
 
-const reportOf = (project: string) => join(output, `${project}.json`);
-
-const vitest = (project: string): string[] => [
+const vitest = (project: string, report: string): string[] => [
   ...['vitest', 'run', `--project=${project}`, '--passWithNoTests'],
   ...['default', 'json', join(root, 'tooling/test/skip-reporter.ts')].map((reporter) => `--reporter=${reporter}`),
-  `--outputFile.json=${reportOf(project)}`,
+  `--outputFile.json=${report}`,
 ];
 
-/** The results of a project's run that ended with `code`. */
-const collect = (project: string, code: number): TestResult[] => {
-  const results = existsSync(reportOf(project)) ? readResults(reportOf(project)) : [];
+const testOnHost = async (project: string): Promise<TestResult[]> => {
+  console.log(`\n== tests: ${project}`);
+  const report = join(output, `${project}.json`);
+  const code = await budget.run([...vitest(project, report), ...filters]);
+  const results = existsSync(report) ? readResults(report) : [];
   if (code !== 0 && !results.some((one) => one.state === 'failed'))
     failures.push(`vitest ended badly in project ${project}`);
   return results;
 };
 
-const testOnHost = async (project: string): Promise<TestResult[]> => {
-  console.log(`\n== tests: ${project}`);
-  return collect(project, await budget.run([...vitest(project), ...filters]));
-};
-
-const testInLab = async (): Promise<TestResult[]> => {
+const testsInLab = async (): Promise<readonly TestResult[]> => {
   if (!withLab) return [];
   console.log(`\n== tests in the lab VM: ${filesOfLab.length} files`);
-  if ((await budget.run(labCommand(root, 'build'), { prefix: 'lab: ' })) !== 0) {
+  if (!(await buildLab(budget, root))) {
     failures.push('the lab VM cannot be built here, see above; --no-lab leaves its tests out');
     return [];
   }
-  const code = await budget.run(labCommand(root, 'run', '--', ...vitest('lab'), ...filesOfLab), { prefix: 'lab: ' });
-  if (code === machineDied) failures.push('the lab VM died; the end of its console is above');
-  return code === machineDied && !existsSync(reportOf('lab')) ? [] : collect('lab', code);
+  const outcome = await testInLab(budget, root, filesOfLab, output, (report) => vitest('lab', report));
+  failures.push(...outcome.failures);
+  return outcome.results;
 };
 
 rmSync(output, { recursive: true, force: true });
@@ -78,7 +72,7 @@ const testsOnHost = async (): Promise<TestResult[]> => {
   return [...(await testOnHost('packages')), ...(await testOnHost('system'))];
 };
 const results = (
-  labFitsBeside() ? await Promise.all([testsOnHost(), testInLab()]) : [await testsOnHost(), await testInLab()]
+  labFitsBeside() ? await Promise.all([testsOnHost(), testsInLab()]) : [await testsOnHost(), await testsInLab()]
 ).flat();
 if (filesOfLab.length > 0 && !withLab) console.log(`\nNot run (--no-lab): ${filesOfLab.length} files of the lab VM`);
 
