@@ -31,6 +31,8 @@ export interface LogicalVolume {
   /** The thick volume that it is a snapshot of. */
   readonly origin: string;
   readonly isThickOrigin: boolean;
+  readonly isThinPool: boolean;
+  readonly tags: readonly string[];
 }
 
 /** Carries the moment at which a thick snapshot was made, in milliseconds: LVM itself keeps seconds. */
@@ -52,7 +54,8 @@ export const logicalVolumes = async ({ name }: Group): Promise<LogicalVolume[]> 
   const rows = await ask('lvs', logicalVolumeRow, name);
   return rows.map((row) => {
     const isSnapshot = /^[sS]/.test(row.lv_attr);
-    const made = row.lv_tags.split(',').find((tag) => tag.startsWith(madeTag));
+    const tags = row.lv_tags.split(',');
+    const made = tags.find((tag) => tag.startsWith(madeTag));
     return {
       name: row.lv_name,
       size: Number(isSnapshot ? row.origin_size : row.lv_size),
@@ -61,6 +64,8 @@ export const logicalVolumes = async ({ name }: Group): Promise<LogicalVolume[]> 
         row.thin_id === '' ? Number(made?.slice(madeTag.length) ?? Number(row.lv_time) * 1000) : Number(row.thin_id),
       origin: isSnapshot ? row.origin : '',
       isThickOrigin: /^[oO]/.test(row.lv_attr),
+      isThinPool: row.lv_attr.startsWith('t'),
+      tags,
     };
   });
 };

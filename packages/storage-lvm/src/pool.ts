@@ -17,18 +17,15 @@ import {
   volumeDirectory,
 } from '@lxd-ts/driver-kit';
 import { findLoops, mountsBelow, resizeLoop, unmount } from '@lxd-ts/host';
-import { z } from 'zod';
 import { activate } from './activation.ts';
-import { ask, lvm } from './command.ts';
+import { lvm } from './command.ts';
 import { groupOf, qualified } from './group.ts';
 import { nodePath, parseLogicalVolumeName } from './names.ts';
-import { isComplete, renameGroup, renameThinPool, settleNames } from './rename.ts';
-import { deleteSource, detachSource, loopFile, openSource } from './source.ts';
+import { renameGroup, renameThinPool, settleNames } from './rename.ts';
+import { deleteSource, detachSource, loopFile, openSource, volumeGroups } from './source.ts';
 import { finishSwaps, undoRestores } from './staged.ts';
 import { lvmStore } from './store.ts';
 import { usageOfThinPool } from './thin-pool.ts';
-
-const groupRow = z.object({ vg_size: z.string(), vg_free: z.string(), vg_extent_size: z.string() });
 
 /** Keys that decide how the pool is made. */
 const fixed = ['source', 'lvm.use_thinpool', 'lvm.thinpool_metadata_size'];
@@ -39,22 +36,18 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
   const group = groupOf(spec);
   let config: Config = spec.config;
 
-  const about = async (): Promise<z.output<typeof groupRow>> => {
-    const [row] = await ask('vgs', groupRow, group.name);
-    if (!row) throw unavailable(`The volume group "${group.name}" of storage pool "${spec.name}" is not there`);
-    return row;
-  };
-
   await openSource(spec);
-  if (!(await (spec.inspect ? isComplete : settleNames)(group))) {
+  const settled = await settleNames(group, spec.inspect ?? false);
+  if (!settled) {
     const missing = group.thinPool === undefined ? '' : ` with the thin pool "${group.thinPool}"`;
     throw unavailable(`The volume group "${group.name}"${missing} of storage pool "${spec.name}" is not there`);
   }
   if (group.thinPool !== undefined) await activate(group, group.thinPool);
   if (!spec.inspect) {
     await unmountForgotten((device) => device.startsWith(nodePath(group.name, '')));
-    await finishSwaps(group);
-    await undoRestores(group, async (name) => {
+    const names = settled.volumes.map(({ name }) => name);
+    await finishSwaps(group, names);
+    await undoRestores(group, names, async (name) => {
       const disk = parseLogicalVolumeName(name);
       if (disk) await unmount(volumeDirectory(root, disk.volume));
     });
@@ -66,19 +59,17 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
    * Thick volumes: LVM alone knows what is free, so it is asked after each change, and whoever wants to know waits for that
    * rather than ask himself.
    */
-  let space: Promise<{ used: number; total: number }> | undefined;
+  let space = Promise.resolve(settled.found);
   const measure = (): void => {
     if (group.thinPool !== undefined) return;
-    const asked = about().then(({ vg_size, vg_free }) => ({
-      total: Number(vg_size),
-      used: Number(vg_size) - Number(vg_free),
-    }));
+    space = (async () => {
+      const [found] = await volumeGroups(group.name);
+      if (!found) throw unavailable(`The volume group "${group.name}" of storage pool "${spec.name}" is not there`);
+      return found;
+    })();
     // Whoever wants to know is told of a failure.
-    asked.catch(() => undefined);
-    space = asked;
+    space.catch(() => undefined);
   };
-  const extentSize = Number((await about()).vg_extent_size);
-  measure();
 
   const grow = async (size: string): Promise<void> => {
     const file = loopFile(spec);
@@ -92,7 +83,8 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
       await resizeLoop(path);
       await lvm(['pvresize', path]);
     }
-    if (group.thinPool !== undefined && Number((await about()).vg_free) > 0) {
+    const [found] = await volumeGroups(group.name);
+    if (group.thinPool !== undefined && found !== undefined && found.free > 0) {
       await lvm(['lvextend', '--extents', '+100%FREE', qualified(group, group.thinPool)]);
     }
     measure();
@@ -104,14 +96,19 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
 
     ...blockVolumes(
       root,
-      lvmStore(group, extentSize, () => config, measure),
+      lvmStore(group, settled.found.extentSize, () => config, measure),
     ),
 
     async resources() {
-      const told = group.thinPool === undefined ? await space : await usageOfThinPool(group, group.thinPool);
-      if (!told) throw unavailable(`The thin pool "${group.thinPool}" of storage pool "${spec.name}" is not active`);
       // File systems are in the volumes: a pool has no inodes.
-      return { space: told, inodes: { used: 0, total: 0 } };
+      const inodes = { used: 0, total: 0 };
+      if (group.thinPool === undefined) {
+        const { size, free } = await space;
+        return { space: { used: size - free, total: size }, inodes };
+      }
+      const usage = await usageOfThinPool(group, group.thinPool);
+      if (!usage) throw unavailable(`The thin pool "${group.thinPool}" of storage pool "${spec.name}" is not active`);
+      return { space: usage, inodes };
     },
 
     async update(next, changed) {
@@ -140,7 +137,8 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
     async [Symbol.asyncDispose]() {
       // Others use volumes in it: it stays, and the next open finds it so.
       if (mountsBelow(root).length > 0) return;
-      await space?.catch(() => undefined);
+      // Not to be overtaken by a question that is under way.
+      await space.catch(() => undefined);
       try {
         await lvm(['vgchange', '--activate', 'n', group.name]);
       } catch (error) {

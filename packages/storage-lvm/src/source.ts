@@ -16,9 +16,9 @@ import {
 import { attachLoop, createSparseFile, detachLoop, findLoops, isErrno, keepLoop, run } from '@lxd-ts/host';
 import { z } from 'zod';
 import { ask, isMissing, lvm } from './command.ts';
-import { type Group, groupOf, qualified, usesThinPool } from './group.ts';
+import { type Group, groupOf, logicalVolumes, qualified, usesThinPool } from './group.ts';
 import { removeLogicalVolume } from './remove.ts';
-import { createThinPool, givenTag, thinPoolsIn } from './thin-pool.ts';
+import { createThinPool, givenTag } from './thin-pool.ts';
 
 /** LXD's mark on a volume group that is a pool. */
 export const poolTag = 'lxd_pool';
@@ -29,16 +29,32 @@ const minimumSize = 32 * 1024 ** 2;
 /** The loop file that the driver makes for a pool without a source. */
 export const loopFile = ({ disks, name }: Pick<PoolSpec, 'disks' | 'name'>): string => join(disks, `${name}.img`);
 
-const groupRow = z.object({ vg_name: z.string(), vg_tags: z.string(), lv_count: z.string() });
+const groupRow = z.object({
+  vg_name: z.string(),
+  vg_tags: z.string(),
+  vg_size: z.string(),
+  vg_free: z.string(),
+  vg_extent_size: z.string(),
+});
 
+/** A volume group as a report tells it; sizes are bytes. */
 export interface FoundGroup {
   readonly name: string;
   readonly tags: readonly string[];
+  readonly size: number;
+  readonly free: number;
+  readonly extentSize: number;
 }
 
-/** All volume groups of the host. */
-export const volumeGroups = async (): Promise<FoundGroup[]> =>
-  (await ask('vgs', groupRow)).map(({ vg_name, vg_tags }) => ({ name: vg_name, tags: vg_tags.split(',') }));
+/** The volume groups of the host, or those named. */
+export const volumeGroups = async (...names: readonly string[]): Promise<FoundGroup[]> =>
+  (await ask('vgs', groupRow, ...names)).map((row) => ({
+    name: row.vg_name,
+    tags: row.vg_tags.split(','),
+    size: Number(row.vg_size),
+    free: Number(row.vg_free),
+    extentSize: Number(row.vg_extent_size),
+  }));
 
 /** Attaches the loop file of a pool, unless it is. Direct I/O spares the second copy in the page cache, where it can be had. */
 export const attachSource = async (file: string): Promise<string> => {
@@ -171,7 +187,9 @@ export const createSource = async (spec: PoolSpec): Promise<Config> => {
   const effective = await make;
   const { thinPool } = group;
   if (thinPool !== undefined) {
-    if ((await thinPoolsIn(group)).includes(thinPool))
+    // A group that was made now is empty.
+    const volumes = config.source === group.name ? await logicalVolumes(group) : [];
+    if (volumes.some(({ name, isThinPool }) => isThinPool && name === thinPool))
       await lvm(['lvchange', '--addtag', givenTag, qualified(group, thinPool)]);
     else {
       undo.add('remove the thin pool', () => removeLogicalVolume(group, thinPool));

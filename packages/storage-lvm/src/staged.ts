@@ -4,7 +4,7 @@
  */
 
 import { lvm } from './command.ts';
-import { type Group, logicalVolumes } from './group.ts';
+import type { Group } from './group.ts';
 import { removeLogicalVolume } from './remove.ts';
 
 export const newName = (name: string): string => `new_${name}`;
@@ -32,9 +32,12 @@ export const swap = async (group: Group, names: readonly string[]): Promise<void
 /** A volume's own logical volumes, without the last part of the name that tells them apart. */
 const family = (name: string): string => name.replace(/\.block$/, '');
 
-/** Finishes swaps that were under way, and removes what was made for others that were not. */
-export const finishSwaps = async (group: Group): Promise<void> => {
-  const names = (await logicalVolumes(group)).map(({ name }) => name);
+/**
+ * Finishes swaps that were under way, and removes what was made for others that were not.
+ *
+ * @param names - all logical volumes of the group
+ */
+export const finishSwaps = async (group: Group, names: readonly string[]): Promise<void> => {
   const [fresh, old] = [prefixed('new_', names), prefixed('old_', names)];
   const begun = new Set(old.map(family));
   for (const name of fresh) {
@@ -61,17 +64,18 @@ export const mergeBack = async (group: Group, name: string): Promise<void> => {
  * Undoes thick restores that were under way. Of a volume with two logical volumes the snapshots are made first to last, removed
  * last to first, and merged first to last: while the last is there, the volume is to be what it was.
  *
+ * @param names - all logical volumes of the group
  * @param release - called with the logical volume's name before it is touched: unmounts it
  */
-export const undoRestores = async (group: Group, release: (name: string) => Promise<void>): Promise<void> => {
-  const undo = prefixed(
-    'undo_',
-    (await logicalVolumes(group)).map(({ name }) => name),
-  ).sort();
-  const all = (await logicalVolumes(group)).map(({ name }) => name);
+export const undoRestores = async (
+  group: Group,
+  names: readonly string[],
+  release: (name: string) => Promise<void>,
+): Promise<void> => {
+  const undo = prefixed('undo_', names).sort();
   for (const name of undo) {
     // With a disk beside it the file system is the first of two.
-    const last = all.includes(`${name}.block`) ? `${name}.block` : name;
+    const last = names.includes(`${name}.block`) ? `${name}.block` : name;
     await release(name);
     if (undo.includes(last)) await mergeBack(group, name);
     else await removeLogicalVolume(group, undoName(name));

@@ -67,17 +67,20 @@ export const lvmStore = (group: Group, extentSize: number, config: () => Config,
     },
   };
 
-  /** The device of a thick volume with snapshots takes no new size while it is active. */
-  const resizeThick = async (disk: BlockDisk, size: string[], mounted: boolean): Promise<void> => {
+  /** The device of a thick volume with snapshots takes no new size while it is active, and never a smaller one. */
+  const resizeThick = async (disk: BlockDisk, bytes: number, mounted: boolean): Promise<void> => {
     const name = nameOf(disk);
-    const volumes = await logicalVolumes(group);
-    const inactive = volumes.find((one) => one.name === name)?.isThickOrigin ?? false;
+    const found = (await logicalVolumes(group)).find((one) => one.name === name);
+    const inactive = found?.isThickOrigin ?? false;
+    if (inactive && found && bytes < found.size) {
+      throw conflict(`${describeVolume(disk.volume)} has snapshots: without a thin pool it cannot shrink`);
+    }
     if (inactive && mounted) {
       throw conflict(`${describeVolume(disk.volume)} has snapshots: it can be resized only while nobody uses it`);
     }
     if (inactive) await lvm(['lvchange', '--activate', 'n', qualified(group, name)]);
     try {
-      await lvm(['lvresize', '--yes', '--force', ...size, qualified(group, name)]);
+      await lvm(['lvresize', '--yes', '--force', '--size', `${bytes}b`, qualified(group, name)]);
     } finally {
       if (inactive) await activate(group, name);
     }
@@ -142,9 +145,8 @@ export const lvmStore = (group: Group, extentSize: number, config: () => Config,
     },
 
     async resize(disk, bytes, { mounted }) {
-      const size = ['--size', `${bytes}b`];
-      if (isThin) await lvm(['lvresize', '--yes', '--force', ...size, qualified(group, nameOf(disk))]);
-      else await resizeThick(disk, size, mounted);
+      if (isThin) await lvm(['lvresize', '--yes', '--force', '--size', `${bytes}b`, qualified(group, nameOf(disk))]);
+      else await resizeThick(disk, bytes, mounted);
       changed();
     },
 

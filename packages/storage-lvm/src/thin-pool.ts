@@ -1,6 +1,5 @@
 import { type Config, parseSize } from '@lxd-ts/driver-kit';
-import { z } from 'zod';
-import { ask, lvm } from './command.ts';
+import { lvm } from './command.ts';
 import { thinPoolUsage } from './device-mapper.ts';
 import { type Group, qualified } from './group.ts';
 import { stripes } from './made.ts';
@@ -8,12 +7,6 @@ import { deviceName } from './names.ts';
 
 /** The mark of a thin pool that was there before the storage pool, and stays after it. */
 export const givenTag = 'lxd_ts_given';
-
-/** The names of the thin pools in a group. */
-export const thinPoolsIn = async (group: Pick<Group, 'name'>): Promise<string[]> =>
-  (await ask('lvs', z.object({ lv_name: z.string(), lv_layout: z.string() }), group.name))
-    .filter(({ lv_layout }) => lv_layout.split(',').includes('pool'))
-    .map(({ lv_name }) => lv_name);
 
 /** Makes a thin pool of all the space that is free. When it is full, writers are told so at once rather than held for a minute. */
 export const createThinPool = async (group: Group, name: string, config: Config): Promise<void> => {
