@@ -9,6 +9,7 @@ import { lxc } from '@lxd-ts/instance-lxc';
 import { bridge, bridgedNic, p2pNic } from '@lxd-ts/network-bridge';
 import { btrfs } from '@lxd-ts/storage-btrfs';
 import { dir } from '@lxd-ts/storage-dir';
+import { lvm } from '@lxd-ts/storage-lvm';
 import { zfs } from '@lxd-ts/storage-zfs';
 import { type Areas, createApi } from './composition/api.ts';
 import { type BaseOptions, openBase } from './composition/base.ts';
@@ -26,7 +27,7 @@ import { handleOf, type Instance } from './instances/instance.ts';
 import { expireLogs } from './instances/logs.ts';
 
 /** The drivers this daemon comes with. Plug-ins add theirs. */
-const drivers: readonly Driver[] = [dir, btrfs, zfs, bridge, lxc, bridgedNic, p2pNic, ...deviceDrivers];
+const drivers: readonly Driver[] = [dir, btrfs, lvm, zfs, bridge, lxc, bridgedNic, p2pNic, ...deviceDrivers];
 
 const minute = 60 * 1000;
 const hour = 60 * minute;
