@@ -3,6 +3,9 @@ import { lvm } from '@lxd-ts/storage-lvm';
 
 const MiB = 1024 ** 2;
 
+/** Volume groups belong to the whole host: names of our own. */
+const group = (form: string): string => `lxd-ts-${process.pid}-${form}`;
+
 storageConformance({
   driver: lvm,
   importFrom: {
@@ -14,7 +17,7 @@ storageConformance({
   pools: [
     {
       title: '[05.13 05.19 05.21 05.25 05.183] thin, in a loop file',
-      config: async () => ({ size: '4GiB' }),
+      config: async () => ({ size: '4GiB', 'lvm.vg_name': group('thin') }),
       grows: '5GiB',
     },
     {
@@ -23,7 +26,7 @@ storageConformance({
       config: async ({ blockDevice }) => ({
         source: await blockDevice(1024 * 1024 * MiB),
         'lvm.use_thinpool': 'false',
-        'lvm.vg_name': 'lxd-ts-thick',
+        'lvm.vg_name': group('thick'),
       }),
       allocates: true,
       crashes: true,
@@ -31,7 +34,7 @@ storageConformance({
   ],
   tiny: {
     title: 'thin, in a small loop file',
-    config: async () => ({ size: '256MiB' }),
+    config: async () => ({ size: '256MiB', 'lvm.vg_name': group('tiny') }),
     tooMuch: 320 * MiB,
   },
 });

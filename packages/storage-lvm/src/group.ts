@@ -52,7 +52,9 @@ const logicalVolumeRow = z.object({
 /** All logical volumes of a group that users can see, in any order. */
 export const logicalVolumes = async ({ name }: Group): Promise<LogicalVolume[]> => {
   const rows = await ask('lvs', logicalVolumeRow, name);
-  return rows.map((row) => {
+  // One that has grown has a row for each of its segments.
+  const unique = new Map(rows.map((row) => [row.lv_name, row]));
+  return [...unique.values()].map((row) => {
     const isSnapshot = /^[sS]/.test(row.lv_attr);
     const tags = row.lv_tags.split(',');
     const made = tags.find((tag) => tag.startsWith(madeTag));
