@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { type Config, isKind, type PoolSpec, type StoragePool, type Volume } from '@lxd-ts/driver-kit';
@@ -307,6 +307,49 @@ it('what a killed daemon left half done is cleared when the pool is opened', asy
   await zfs.open({ ...specIn(context), config: { source: zpool, 'zfs.pool_name': zpool } });
   expect(await list('-t', 'snapshot', '-o', 'name', '-r', zpool)).toEqual([`${dataset}@snapshot-s0`]);
   expect(await list('-t', 'filesystem', '-o', 'name', '-r', `${zpool}/deleted/custom`)).toHaveLength(1);
+});
+
+it('[05.242 05.243] a zpool as LXD makes it is looked at without a change, and then taken over', async () => {
+  await using context = await testContext('lxd-ts-zfs');
+  const source = join(context.directory, 'disks', 'theirs.img');
+  await mkdir(join(context.directory, 'disks'));
+  await createSparseFile(source, 256 * MiB);
+  // The commands of LXD 5.0.2, from the history of such a zpool.
+  await run(['zpool', 'create', '-f', '-m', 'none', '-O', 'compression=on', zpool, source]);
+  context.defer('destroy it', async () => {
+    if (isImported()) await run(['zpool', 'destroy', '-f', zpool]);
+  });
+  await run(['zfs', 'set', 'mountpoint=legacy', 'xattr=sa', 'acltype=posixacl', zpool]);
+  for (const name of ['containers', 'custom'])
+    await run(['zfs', 'create', '-o', 'mountpoint=legacy', `${zpool}/${name}`]);
+  const dataset = `${zpool}/containers/c1`;
+  await run(['zfs', 'create', '-o', 'mountpoint=legacy', '-o', 'canmount=noauto', dataset]);
+  await run(['zfs', 'snapshot', `${dataset}@snapshot-s0`]);
+  await run(['zfs', 'create', '-s', '-V', '16777216', '-o', 'volmode=none', `${zpool}/custom/default_b1`]);
+  await run(['zpool', 'export', zpool]);
+  const spec = specIn(context, { source, 'zfs.pool_name': zpool });
+  await mkdir(spec.path, { recursive: true });
+  {
+    await using looking = await zfs.open({ ...spec, inspect: true });
+    expect(
+      (await looking.listVolumes()).map(({ volume, snapshots }) => [volume.name, volume.content, snapshots]),
+    ).toEqual([
+      ['c1', 'filesystem', ['s0']],
+      ['b1', 'block', []],
+    ]);
+    await using mounted = await looking.mountVolume(container('c1'));
+    await expect(writeFile(join(mounted.path, 'f'), 'x')).rejects.toThrow('EROFS');
+    expect(await list('-o', 'name', '-r', zpool)).toHaveLength(5);
+  }
+  expect(isImported()).toBe(false);
+  expect(await readdir(spec.path)).toEqual([]);
+  await using pool = await zfs.open(spec);
+  await write(pool, container('c1'), 'ours');
+  await pool.restoreVolume(container('c1'), 's0');
+  await pool.copyVolume(container('c2'), container('c1'), ['s0']);
+  expect(await list('-t', 'snapshot', '-o', 'name', '-r', `${zpool}/containers/c2`)).toEqual([
+    `${zpool}/containers/c2@snapshot-s0`,
+  ]);
 });
 
 it('[05.247] in a full pool reads, deletes and snapshots still work', async () => {

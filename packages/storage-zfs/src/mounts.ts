@@ -8,6 +8,7 @@ import {
   mountCounter,
   mountFilesystem,
   notFound,
+  type PoolSpec,
   unmountLeftovers,
   type Volume,
   volumeDirectory,
@@ -36,6 +37,18 @@ const makePath = async (path: string): Promise<void> => {
   await mkdir(path, { recursive: true, mode: 0o700 });
 };
 
+/** Removes a directory, and those above it up to (and without) another, as far as nothing is in them. */
+const removeEmpty = async (path: string, top: string): Promise<void> => {
+  for (let directory = path; directory !== top; directory = dirname(directory)) {
+    try {
+      await rmdir(directory);
+    } catch (error) {
+      if (isErrno(error, 'ENOTEMPTY', 'EEXIST')) return;
+      if (!isErrno(error, 'ENOENT')) throw error;
+    }
+  }
+};
+
 /** The full name of a part, or of its snapshot. */
 export const nameOf = ({ snapshot }: Volume, { dataset }: Part): string =>
   snapshot === undefined ? dataset : `${dataset}@${snapshotLabel(snapshot)}`;
@@ -49,31 +62,32 @@ export const isUsers = ({ type }: Volume): boolean => type === 'custom' || type 
 
 /** Instances' directories are closed to other users. */
 const closeDirectory = async (volume: Volume, path: string): Promise<void> => {
-  if (isUsers(volume) || volume.snapshot !== undefined) return;
+  if (isUsers(volume)) return;
   const mode = volumeMode('container');
   if (((await stat(path)).mode & 0o7777) !== mode) await chmod(path, mode);
 };
 
 /**
- * @param poolPath - where the directories of the pool are
+ * @param spec - the pool: where its directories are, and whether it is only looked at
  * @param root - the root dataset of the pool
  * @param onRelease - called after a volume was unmounted, with the dataset
  */
 export const mountsOf = (
-  poolPath: string,
+  { path: poolPath, inspect = false }: Pick<PoolSpec, 'path' | 'inspect'>,
   root: string,
   disks: Disks,
   onRelease: (dataset: string) => Promise<void>,
 ): Mounts => {
   const counter = mountCounter();
   const pathOf = (volume: Volume): string => volumeDirectory(poolPath, volume);
+  const isReadOnly = ({ snapshot }: Volume): boolean => inspect || snapshot !== undefined;
 
   const mountFormatted = async (volume: Volume, part: Part, path: string): Promise<AsyncDisposable> => {
     await using stack = new AsyncDisposableStack();
     const name = nameOf(volume, part);
     const disk = stack.use(volume.snapshot === undefined ? await disks.device(name) : await disks.clone(name));
     const options = volume.config['block.mount_options'] || 'discard';
-    const mountOptions = volume.snapshot === undefined ? options : `${options},ro`;
+    const mountOptions = isReadOnly(volume) ? `${options},ro` : options;
     stack.use(await mountFilesystem(disk.path, path, { mountOptions }));
     const kept = stack.move();
     return { [Symbol.asyncDispose]: () => kept.disposeAsync() };
@@ -83,7 +97,7 @@ export const mountsOf = (
   const mountFiles = async (volume: Volume, part: Part, path: string): Promise<AsyncDisposable> => {
     if (part.kind === 'dataset') {
       try {
-        const options = volume.snapshot === undefined ? '' : 'ro';
+        const options = isReadOnly(volume) ? 'ro' : '';
         return await mount(nameOf(volume, part), path, { type: 'zfs', options });
       } catch (error) {
         if (!isErrno(error, 'ENOENT', 'EINVAL')) throw error;
@@ -92,7 +106,7 @@ export const mountsOf = (
     const type = await typeOf(part.dataset);
     if (type === undefined) throw notFound(`There is no "${part.dataset}"`);
     if (type === 'volume') return mountFormatted(volume, part, path);
-    return mount(nameOf(volume, part), path, { type: 'zfs' });
+    return mount(nameOf(volume, part), path, { type: 'zfs', options: isReadOnly(volume) ? 'ro' : '' });
   };
 
   /** What an earlier run left mounted, and an instance may be in. */
@@ -109,11 +123,12 @@ export const mountsOf = (
     return counter.acquire(path, async () => {
       await makePath(path);
       const mounted = await ((await isMountPoint(path)) ? adopt : mountFiles)(volume, part, path);
-      await closeDirectory(volume, path);
+      if (!isReadOnly(volume)) await closeDirectory(volume, path);
       return {
         [Symbol.asyncDispose]: async () => {
           await mounted[Symbol.asyncDispose]();
-          if (volume.snapshot === undefined) await onRelease(part.dataset);
+          if (inspect) await removeEmpty(path, poolPath);
+          else if (volume.snapshot === undefined) await onRelease(part.dataset);
         },
       };
     });
@@ -157,14 +172,8 @@ export const mountsOf = (
     async forget(volume) {
       const path = pathOf(volume);
       await unmountLeftovers(path);
-      for (const directory of volume.snapshot === undefined ? [path] : [path, dirname(path)]) {
-        try {
-          await rmdir(directory);
-        } catch (error) {
-          // Other snapshots are below it, or it never was.
-          if (!isErrno(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST')) throw error;
-        }
-      }
+      const parent = dirname(path);
+      await removeEmpty(path, volume.snapshot === undefined ? parent : dirname(parent));
     },
   };
 };

@@ -75,14 +75,14 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
   const root = rootDataset(spec);
   let config: Config = spec.config;
   await awaitDying(root);
-  await openSource(spec);
+  const imported = await openSource(spec);
   const listed = await unless('missing', () => zfs(['list', '-H', '-r', '-t', 'all', '-o', 'name', root]));
   if (listed === undefined) throw unavailable(`The dataset "${root}" of storage pool "${spec.name}" is not there`);
   const names = rows(listed).map(([name = '']) => name);
-  await mkdir(spec.path, { recursive: true, mode: 0o711 });
   if (!spec.inspect) {
     await makeDatasets(root, new Set(names));
     await clearUp(root, names);
+    await mkdir(spec.path, { recursive: true, mode: 0o711 });
     await makePoolDirectories(spec.path);
   }
 
@@ -90,7 +90,7 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
   await space.refreshAll();
   let total = await totalOf(root);
   const disks = disksOf(root);
-  const mounts = mountsOf(spec.path, root, disks, (dataset) => space.refresh(dataset));
+  const mounts = mountsOf(spec, root, disks, (dataset) => space.refresh(dataset));
   const pool: PoolContext = { name: spec.name, path: spec.path, root, config: () => config, disks, mounts, space };
 
   return {
@@ -140,8 +140,9 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
 
     async [Symbol.asyncDispose]() {
       // Volumes in use keep the zpool; the next open finds it so.
-      if (isFalse(config['zfs.export']) || mountsBelow(spec.path).length > 0) return;
-      await closeSource(root);
+      if (mountsBelow(spec.path).length > 0) return;
+      const leave = spec.inspect ? imported : !isFalse(config['zfs.export']);
+      if (leave) await closeSource(root);
     },
   };
 };

@@ -181,8 +181,12 @@ const liesOn = async (name: string, path: string): Promise<boolean> => {
   return devices.some((field) => field === wanted || field === `${wanted}1` || field === `${wanted}p1`);
 };
 
-/** Imports the zpool of a pool unless it is. */
-export const openSource = async (spec: PoolSpec): Promise<void> => {
+/**
+ * Imports the zpool of a pool.
+ *
+ * @returns whether it had to be: it may have been already
+ */
+export const openSource = async (spec: PoolSpec): Promise<boolean> => {
   const name = zpoolOf(rootDataset(spec));
   const source = sourceOf(spec);
   const isPath = source.startsWith('/');
@@ -192,11 +196,15 @@ export const openSource = async (spec: PoolSpec): Promise<void> => {
   if (isImported(name)) {
     // Another zpool of the same name is none of ours, least of all to be deleted.
     if (isPath && !(await liesOn(name, source))) throw unavailable(`The zpool "${name}" does not lie on "${source}"`);
-    return;
+    return false;
   }
-  if (!isPath) return importZpool(name);
+  if (!isPath) {
+    await importZpool(name);
+    return true;
+  }
   const isDevice = (await stat(source)).isBlockDevice();
   await importZpool(name, isDevice ? undefined : dirname(source));
+  return true;
 };
 
 /** Exports the zpool, unless someone uses it. The datasets of others in it stay available: it is left then. */
