@@ -82,8 +82,18 @@ export const lastWords = (stderr: string): string =>
 
 const unreachable = /connect to the cluster|error connecting|timed out|keyring not found|failed to fetch mon config/i;
 
-/** The exit status of Ceph's programs is an errno, often enough. */
-const codes = { ENOENT: 2, EBUSY: 16, EEXIST: 17, EINVAL: 22, ETIMEDOUT: 110 } as const;
+/** The exit status of Ceph's programs is an errno, often enough; of radosgw-admin also the low byte of numbers of its own. */
+const codes = {
+  ENOENT: 2,
+  EACCES: 13,
+  EBUSY: 16,
+  EEXIST: 17,
+  EINVAL: 22,
+  ETIMEDOUT: 110,
+  noSuchBucket: 2002 & 0xff,
+  invalidAccessKey: 2028 & 0xff,
+  noSuchSubuser: 2043 & 0xff,
+} as const;
 
 /** Whether a command ended with one of these errno names as its exit status. */
 export const endedWith = (error: unknown, ...names: (keyof typeof codes)[]): boolean =>

@@ -36,7 +36,6 @@ describe('buckets in a radosgw', () => {
       `--host=${new URL(gateway).host}`,
       '--host-bucket=',
       '--no-ssl',
-      '--max-retries=1',
       ...args,
     ]);
 

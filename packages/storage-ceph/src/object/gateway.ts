@@ -24,22 +24,25 @@ export interface GatewayUser {
   readonly keys: readonly GatewayKey[];
 }
 
+/** How the program says that a user, bucket, subuser or key is not there. */
+const missing = ['ENOENT', 'EINVAL', 'noSuchBucket', 'noSuchSubuser', 'invalidAccessKey'] as const;
+
 export type Gateway = ReturnType<typeof gatewayOf>;
 
 export const gatewayOf = (cluster: Cluster) => {
   const admin = (...args: readonly string[]): Promise<string> => ceph(cluster, ['radosgw-admin', ...args]);
 
-  const ifThere = async <T>(work: Promise<T>): Promise<T | undefined> => {
+  const ifThere = async <T>(work: Promise<T>, ...also: 'EACCES'[]): Promise<T | undefined> => {
     try {
       return await work;
     } catch (error) {
-      if (endedWith(error, 'ENOENT', 'EINVAL')) return undefined;
+      if (endedWith(error, ...missing, ...also)) return undefined;
       throw error;
     }
   };
 
-  const findUser = async (...by: readonly string[]): Promise<GatewayUser | undefined> => {
-    const user = await ifThere(cephJson(cluster, ['radosgw-admin', 'user', 'info', ...by], userShape));
+  const findUser = async (by: string, ...also: 'EACCES'[]): Promise<GatewayUser | undefined> => {
+    const user = await ifThere(cephJson(cluster, ['radosgw-admin', 'user', 'info', by], userShape), ...also);
     return (
       user && {
         id: user.user_id,
@@ -54,7 +57,9 @@ export const gatewayOf = (cluster: Cluster) => {
 
   return {
     user: (id: string): Promise<GatewayUser | undefined> => findUser(`--uid=${id}`),
-    userWithKey: (accessKey: string): Promise<GatewayUser | undefined> => findUser(`--access-key=${accessKey}`),
+    /** The one who has an access key. The program says that access is denied when nobody has it. */
+    userWithKey: (accessKey: string): Promise<GatewayUser | undefined> =>
+      findUser(`--access-key=${accessKey}`, 'EACCES'),
 
     /** @throws LxdError conflict when there is one */
     createUser: (id: string, name: string, { accessKey, secretKey }: BucketCredentials): Promise<unknown> =>
