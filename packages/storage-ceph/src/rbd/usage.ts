@@ -2,7 +2,7 @@
  * What is known about the use of the pool and its volumes, for answers that must not start a program: of mounted file systems
  * the kernel tells; for the rest values are remembered, and refreshed when something has changed.
  */
-import type { PoolResources } from '@lxd-ts/driver-kit';
+import type { PoolResources, Work } from '@lxd-ts/driver-kit';
 import { diskUsage } from '@lxd-ts/host';
 import { z } from 'zod';
 import { type Cluster, cephJson, QUICK, within } from '../cluster.ts';
@@ -22,8 +22,8 @@ const freeShape = z.object({
  * The space of an OSD pool, as users of it count: copies that the cluster keeps are not counted. Of a pool that the cluster has not
  * counted yet (for some seconds after it was made) all that is free.
  */
-export const poolSpace = async (cluster: Cluster, osdPool: string): Promise<PoolResources['space']> => {
-  const { pools, stats } = await cephJson(cluster, ['ceph', 'df'], freeShape);
+export const poolSpace = async (cluster: Cluster, osdPool: string, work?: Work): Promise<PoolResources['space']> => {
+  const { pools, stats } = await cephJson(cluster, ['ceph', 'df'], freeShape, { work });
   const own = pools.find(({ name }) => name === osdPool)?.stats;
   return own ? { used: own.stored, total: own.stored + own.max_avail } : { used: 0, total: stats.total_avail_bytes };
 };
@@ -83,10 +83,18 @@ export const measurementsOf = (images: Images, initial: PoolResources['space'], 
     running.add(task);
   };
 
+  let asking = false;
   const refreshSpace = (): void => {
     gathering = undefined;
+    // One at a time, also where the answer takes longer than changes are gathered.
+    if (asking) return;
+    asking = true;
     background('Asking for the space', async () => {
-      space = await poolSpace(images.cluster, images.osdPool);
+      try {
+        space = await poolSpace(images.cluster, images.osdPool, { signal: end.signal });
+      } finally {
+        asking = false;
+      }
     });
   };
   const timer = setInterval(refreshSpace, AGAIN).unref();
