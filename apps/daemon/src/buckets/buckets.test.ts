@@ -88,7 +88,7 @@ it('[05.144 05.147 05.148] a bucket comes with an admin key, serves objects over
   );
 });
 
-it('[05.151 05.153 05.155 05.157] keys have roles, and credentials that are made up or chosen', async () => {
+it('[05.151 05.152 05.153 05.155 05.157] keys have roles, and credentials that are made up or chosen', async () => {
   const admin = await create('bkt2');
   const keys = `${pool}/buckets/bkt2/keys`;
   const reader = (await daemon.run('POST', keys, { name: 'reader' })) as StorageBucketKey;

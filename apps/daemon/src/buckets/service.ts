@@ -18,6 +18,7 @@ import type { Logger } from 'pino';
 import type { Locks } from '../core/locks.ts';
 import type { Events } from '../events/bus.ts';
 import { checkIfMatch } from '../http/etag.ts';
+import type { PoolStore } from '../storage/pool-store.ts';
 import type { OpenPool, Pools } from '../storage/pools.ts';
 import type { ServedBuckets } from './served.ts';
 import type { BucketStore, StoredBucket, StoredKey } from './store.ts';
@@ -46,7 +47,7 @@ export interface BucketService {
   update(name: BucketName, change: BucketContent, ifMatch: string | undefined): Promise<void>;
   /** Deletes the bucket with all that is in it, and its keys. */
   delete(name: BucketName): Promise<void>;
-  /** Where S3 clients find it; empty while nobody listens. */
+  /** Where S3 clients find it; empty while nobody listens, or its pool is away. */
   url(bucket: StoredBucket): Promise<string>;
   /** Removes buckets whose making or deletion a crash cut short. */
   recover(): Promise<void>;
@@ -54,7 +55,7 @@ export interface BucketService {
 
 interface Parts {
   readonly pools: Pools;
-  readonly stores: { readonly buckets: BucketStore };
+  readonly stores: { readonly buckets: BucketStore; readonly pools: PoolStore };
   readonly served: ServedBuckets;
   readonly locks: Locks;
   readonly events: Events;
@@ -125,7 +126,8 @@ export const createBucketService = (parts: Parts): BucketService => {
     get,
 
     async list(pool, project) {
-      const { pool: known } = await pools.open(pool);
+      // From rows alone: a pool that cannot be opened now has its buckets all the same.
+      const known = await parts.stores.pools.get(pool);
       return (await store.list({ pool: known.name, project })).filter(({ state }) => state === 'ready');
     },
 
@@ -183,7 +185,14 @@ export const createBucketService = (parts: Parts): BucketService => {
         const base = parts.localUrl();
         return base === undefined ? '' : `${base}/${bucket.name}`;
       }
-      return (await pools.open(bucket.pool)).storage.buckets?.url(bucket) ?? '';
+      try {
+        const { storage } = await pools.open(bucket.pool);
+        return storage.buckets?.url(bucket) ?? '';
+      } catch (error) {
+        // Its bucket can be looked at all the same.
+        if (isKind(error, 'unavailable')) return '';
+        throw error;
+      }
     },
 
     async recover() {
