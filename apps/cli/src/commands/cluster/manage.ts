@@ -27,7 +27,7 @@ export const clusterList = command({
         .map((member) => [
           member.server_name,
           member.url,
-          member.roles.join('\n'),
+          member.roles.join(flags.format === 'csv' ? ',' : '\n'),
           member.architecture,
           member.failure_domain,
           member.description,

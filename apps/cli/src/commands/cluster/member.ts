@@ -25,12 +25,15 @@ const warning = `Forcefully removing a server from the cluster should only be do
 resort.
 
 The removed server will not be functional after this action and will require a
-full reset of LXD, losing any remaining instance, image or storage volume that
-the server may have held.
+full reset of LXD, losing any remaining instance, image or storage volume
+that the server may have held.
 
 When possible, a graceful removal should be preferred, this will require you to
 move any affected instance, image or storage volume to another server prior to
 the server being cleanly removed from the cluster.
+
+The --force flag should only be used if the server has died, been reinstalled
+or is otherwise never expected to come back up.
 
 `;
 
@@ -53,11 +56,8 @@ export const memberRemove = command({
   },
 });
 
-const confirm = (verb: string, name: string): void => {
-  if (!askYesNo(`Are you sure you want to ${verb} cluster member "${name}"? (yes/no) [default=no]: `, false)) {
-    throw new UserError(`User aborted ${verb}`);
-  }
-};
+const confirmed = (verb: string, name: string): boolean =>
+  askYesNo(`Are you sure you want to ${verb} cluster member "${name}"? (yes/no) [default=no]: `, false);
 
 /** Brings what a member runs elsewhere, or back. */
 const changeMember = async (cli: Cli, client: Client, member: string[], body: object, label: string): Promise<void> => {
@@ -78,7 +78,7 @@ export const memberEvacuate = command({
   flags: { action: string('Force a particular evacuation action'), force: forceFlag },
   run: async (cli, { args: [text = ''], flags }) => {
     const { client, segments, name } = await memberPlace(cli, text);
-    if (!flags.force) confirm('evacuate', name);
+    if (!flags.force && !confirmed('evacuate', name)) return;
     const mode = flags.action === '' ? {} : { mode: flags.action };
     const body = { action: 'evacuate', ...mode };
     await changeMember(cli, client, segments, body, 'Evacuating cluster member: %s');
@@ -92,7 +92,7 @@ export const memberRestore = command({
   flags: { force: forceFlag },
   run: async (cli, { args: [text = ''], flags }) => {
     const { client, segments, name } = await memberPlace(cli, text);
-    if (!flags.force) confirm('restore', name);
+    if (!flags.force && !confirmed('restore', name)) return;
     const label = 'Restoring cluster member: %s';
     await changeMember(cli, client, segments, { action: 'restore' }, label);
   },

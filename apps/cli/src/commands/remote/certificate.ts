@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../command/errors.ts';
 import { out } from '../../output/streams.ts';
-import { ask, readLine } from '../common/input.ts';
+import { ask } from '../common/input.ts';
 
 /** A server's certificate as it shows it to anyone who connects. */
 export interface ServerCertificate {
@@ -38,7 +38,9 @@ export const fetchCertificate = (url: string): Promise<ServerCertificate> => {
       socket.destroy();
     });
     socket.once('error', (cause: NodeJS.ErrnoException) => {
-      reject(new UserError(`Get "${url}": Unable to connect to: ${host}:${port} (${cause.message})`));
+      const unknown = 'code' in cause && (cause.code === 'ENOTFOUND' || cause.code === 'EAI_AGAIN');
+      const why = unknown ? `no address is known for ${host}` : cause.message;
+      reject(new UserError(`Get "${url}": Unable to connect to: ${host}:${port} (${why})`));
     });
   });
 };
@@ -46,13 +48,10 @@ export const fetchCertificate = (url: string): Promise<ServerCertificate> => {
 /** Asks the user whether a certificate is the right one. Throws UserError if not. */
 export const confirmCertificate = ({ fingerprint }: ServerCertificate): void => {
   out(`Certificate fingerprint: ${fingerprint}\n`);
-  let answer = ask('ok (y/n/[fingerprint])? ').toLowerCase();
-  for (;;) {
-    if (answer === 'y' || answer === 'yes' || answer === fingerprint) return;
-    if (answer === 'n' || answer === 'no') throw new UserError('Server certificate NACKed by user');
-    out("Please type 'y', 'n' or the fingerprint: ");
-    answer = readLine().trim().toLowerCase();
-  }
+  const answer = ask('ok (y/n/[fingerprint])? ').toLowerCase();
+  if (answer === 'y' || answer === 'yes' || answer === fingerprint) return;
+  if (['', 'n', 'no'].includes(answer)) throw new UserError('Server certificate NACKed by user');
+  throw new UserError("Please type 'y', 'n' or the fingerprint:");
 };
 
 /** Where the certificate remembered for a remote is kept. */
