@@ -119,6 +119,23 @@ describe.each(['pull', 'push', 'relay'])('[10.MOV-03] between two servers in mod
   });
 });
 
+test('[10.MOV-03] the server is told whether to take the running state along', async () => {
+  await done('launch', 'near:busybox', 'near:run');
+  try {
+    const said = async (...args: string[]) => (await lxc('--debug', ...args)).stderr;
+    const live = /live\\?": true/;
+    expect(await said('copy', 'near:run', 'near:same')).toMatch(live);
+    expect(await said('copy', 'near:run', 'near:other', '--stateless')).not.toMatch(live);
+    expect(await said('copy', 'near:run', 'far:away')).toMatch(live);
+    expect(await said('move', 'near:run', '--storage', 'default')).toMatch(live);
+    expect(await said('move', 'near:run', 'near:moved', '--storage', 'none', '--stateless')).not.toMatch(live);
+  } finally {
+    for (const name of (await done('list', 'near:', '--format=csv', '--columns=n')).split('\n')) {
+      await done('delete', '--force', `near:${name}`);
+    }
+  }
+});
+
 test('a server that does not listen is named', async () => {
   await near.lxc(['config', 'set', 'core.https_address=']);
   try {

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ours, runLxc } from '../testing/lxc.ts';
 import { expandAlias } from './aliases.ts';
 import { clientKeys } from './certificate.ts';
 import { loadConfig, saveConfig, splitRemote } from './config.ts';
@@ -81,6 +82,19 @@ describe('[01.117 01.118 04.15 04.18 04.20] remotes', () => {
     config.aliases.set('bar', 'list');
     saveConfig(config);
     expect(readFileSync(join(directory, 'config.yml'), 'utf8')).toMatch(/^default-remote: images$/m);
+  });
+
+  it('[04.17] a remote is added without storing the default that LXC_REMOTE names', async () => {
+    writeFileSync(join(directory, 'config.yml'), file);
+    const added = await runLxc(ours, ['remote', 'add', 'y', 'https://127.0.0.1:1', '--protocol=simplestreams'], {
+      ...env(),
+      HOME: directory,
+      LXC_REMOTE: 'bar',
+    });
+    expect(added).toMatchObject({ code: 0, stderr: '' });
+    const stored = readFileSync(join(directory, 'config.yml'), 'utf8');
+    expect(stored).toMatch(/^default-remote: images$/m);
+    expect(stored).toContain('https://127.0.0.1:1');
   });
 
   it('are told from names by the first colon', async () => {
