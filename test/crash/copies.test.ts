@@ -6,22 +6,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { Lxd } from '../support/lxd.ts';
 import { startWithPools } from '../support/pools.ts';
+import { randomFrom } from './random.ts';
 
 const rounds = Number(process.env.LXD_TS_TEST_KILLS ?? 60);
 /** The seed makes the actions of a failed run come back: LXD_TS_TEST_SEED. */
 const seed = Number(process.env.LXD_TS_TEST_SEED ?? Date.now() % 1_000_000);
 const pools = ['plain', 'plain2', 'tree', 'tree2'] as const;
-
-/** Random numbers from 0 to 1 that follow from the seed (mulberry32). */
-const randomFrom = (start: number) => {
-  let state = start;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-};
 
 let lxd: Lxd;
 beforeAll(async () => {

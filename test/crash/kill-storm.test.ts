@@ -11,18 +11,11 @@ import { underTest } from '../support/programs.ts';
 import { call } from '../support/rest.ts';
 import { eventually } from '../support/wait.ts';
 import { orphans } from './orphans.ts';
+import { randomFrom } from './random.ts';
 
 const rounds = Number(process.env.LXD_TS_TEST_KILLS ?? 200);
 /** The seed makes the moments of a failed run come back: LXD_TS_TEST_SEED. */
 const seed = Number(process.env.LXD_TS_TEST_SEED ?? Date.now() % 1_000_000);
-
-/** Random numbers from 0 to 1 that follow from the seed (mulberry32). */
-const randomFrom = (state: number) => () => {
-  state = (state + 0x6d2b79f5) | 0;
-  let t = Math.imul(state ^ (state >>> 15), 1 | state);
-  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-  return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-};
 
 let lxd: Lxd;
 let backup: Buffer;

@@ -5,34 +5,13 @@ import { busyboxImage } from '@lxd-ts/tooling/images/busybox';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { beside } from '../support/instance.ts';
-import { type Lxd, type Programs, startLxd } from '../support/lxd.ts';
+import { farAddress, link, startListening } from '../support/linked.ts';
+import type { Lxd } from '../support/lxd.ts';
 import { type Output, output } from '../support/output.ts';
 import { ours, real } from '../support/programs.ts';
 import { eventually } from '../support/wait.ts';
 
 const client = ['/usr/bin/lxc'];
-
-/** Starts a server with a small `dir` pool `plain` and a `btrfs` pool `tree`, that listens. */
-const startServer = async (programs: Programs): Promise<Lxd> => {
-  const lxd = await startLxd(programs);
-  await lxd.api('PATCH', '/1.0', { config: { 'core.https_address': ':8443', 'core.trust_password': 'secret' } });
-  await lxd.api('POST', '/1.0/storage-pools', { name: 'plain', driver: 'dir' });
-  await lxd.api('POST', '/1.0/storage-pools', { name: 'tree', driver: 'btrfs', config: { size: '160MiB' } });
-  const root = { type: 'disk', path: '/', pool: 'plain' };
-  await lxd.api('PUT', '/1.0/profiles/default', { config: {}, description: '', devices: { root } });
-  return lxd;
-};
-
-/** Joins the networks of two servers; TEST-NET-1 of RFC 5737. */
-const link = async (near: Lxd, far: Lxd): Promise<void> => {
-  const [here, there] = [`${near.scratch.prefix}v`, `${far.scratch.prefix}v`];
-  await beside(near, 'ip', 'link', 'add', here, 'type', 'veth', 'peer', 'name', there);
-  await beside(near, 'ip', 'link', 'set', there, 'netns', String(far.namespace.pid));
-  await beside(near, 'ip', 'address', 'add', '192.0.2.1/24', 'dev', here);
-  await beside(far, 'ip', 'address', 'add', '192.0.2.2/24', 'dev', there);
-  await beside(near, 'ip', 'link', 'set', here, 'up');
-  await beside(far, 'ip', 'link', 'set', there, 'up');
-};
 
 const snapshotsOf = z.array(z.looseObject({ name: z.string(), created_at: z.string() }));
 const named = z.array(z.looseObject({ name: z.string() }));
@@ -113,9 +92,9 @@ describe.each([
   };
 
   beforeAll(async () => {
-    [near, far] = [await startServer(ours), await startServer(programs)];
+    [near, far] = [await startListening(ours), await startListening(programs)];
     await link(near, far);
-    await lxc('remote', 'add', 'far', '192.0.2.2', '--password=secret', '--accept-certificate');
+    await lxc('remote', 'add', 'far', farAddress, '--password=secret', '--accept-certificate');
     await lxc('image', 'import', busyboxImage().unified, '--alias', 'busybox');
     await make('c1');
   }, 60_000);

@@ -95,6 +95,7 @@ export const createApi = async (
   const volumeParts = {
     store: stores.volumes,
     snapshots: storage.volumeSnapshots,
+    migration: storage.volumeMigration,
     requests: createVolumeRequests({ store: stores.volumes, operations, projectOf: storage.volumeProject }),
   };
   volumeSnapshotRoutes(router, volumeParts);

@@ -3,6 +3,7 @@ import { isTrue } from '@lxd-ts/driver-kit';
 import { attaches } from '../core/used-by.ts';
 import { createImageVolumes } from '../images/pool-volumes.ts';
 import type { Instance } from '../instances/instance.ts';
+import { createVolumeMigration } from '../migration/volumes.ts';
 import { createOwnData, holdsOwnData } from '../storage/own-data.ts';
 import { createPools } from '../storage/pools.ts';
 import { createRootSnapshots } from '../storage/root-snapshots.ts';
@@ -93,6 +94,7 @@ export const createStorage = (base: Base, record: RootVolumeParts['backupContent
     customVolumes,
     volumeCopying,
     volumeSnapshots,
+    volumeMigration: createVolumeMigration({ ...base, pools, volumes: customVolumes, store: stores.volumes }),
     volumeBackups,
     volumeImporting: createVolumeImporting({
       ...base,

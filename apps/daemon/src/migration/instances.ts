@@ -1,7 +1,7 @@
 /** Containers that come from and go to other servers. */
 import type { InstancesPost } from '@lxd-ts/api';
 import { checkName } from '@lxd-ts/api';
-import { badRequest, type Config, conflict, type Volume, type Work } from '@lxd-ts/driver-kit';
+import { badRequest, type Config, conflict, type Work } from '@lxd-ts/driver-kit';
 import type { IdMap } from '@lxd-ts/host';
 import type { Locks } from '../core/locks.ts';
 import { requireRootDisk } from '../devices/manager.ts';
@@ -17,10 +17,10 @@ import type { InstanceService } from '../instances/service.ts';
 import type { SnapshotService } from '../instances/snapshots.ts';
 import type { InstanceSnapshot } from '../instances/snapshots-store.ts';
 import type { InstanceStore } from '../instances/store.ts';
-import type { OpenPool } from '../storage/pools.ts';
 import type { RootSnapshots } from '../storage/root-snapshots.ts';
 import type { RootVolumeService } from '../storage/root-volumes.ts';
 import type { Connection } from './connection.ts';
+import { fillVolume } from './fill.ts';
 import type { SentSnapshot } from './messages.ts';
 import { type Arrival, receiveVolume } from './receive.ts';
 import { sendVolume } from './send.ts';
@@ -104,26 +104,6 @@ const indexOf = ({ container, snapshots, pool, profiles, volume, volume_snapshot
   },
 });
 
-/** Fills a new volume, and takes its snapshots on the way. */
-const fillVolume = async (
-  { storage }: OpenPool,
-  volume: Volume,
-  snapshots: readonly SentSnapshot[],
-  { receive, signal }: Arrival,
-): Promise<void> => {
-  const keep = async (at: number): Promise<void> => {
-    const snapshot = snapshots[at]?.name;
-    if (snapshot !== undefined) await storage.createSnapshot({ ...volume, snapshot }, { signal });
-  };
-  await storage.createVolume(volume, ({ path }) => receive(path), { signal });
-  await keep(0);
-  for (const at of snapshots.keys()) {
-    await using mounted = await storage.mountVolume(volume);
-    await receive(mounted.path);
-    await keep(at + 1);
-  }
-};
-
 export const createInstanceMigration = (parts: Parts): InstanceMigration => {
   const { store, instances, creation, snapshots, rootVolumes, rootSnapshots, lifecycle, locks } = parts;
 
@@ -186,7 +166,7 @@ export const createInstanceMigration = (parts: Parts): InstanceMigration => {
       {
         kind: 'backup',
         snapshots: records,
-        restore: ({ open, volume }) => fillVolume(open, volume, sent, arrival),
+        restore: ({ open, volume }) => fillVolume({ open, volume }, sent, arrival),
       },
       { signal: arrival.signal },
       async (row) => {

@@ -12,6 +12,7 @@ export interface SentSnapshot {
   readonly profiles: readonly string[];
   readonly ephemeral: boolean;
   readonly devices: Devices;
+  /** Empty: that of a volume, which has none. */
   readonly architecture: string;
   readonly stateful: boolean;
   /** To the second. */
@@ -104,7 +105,7 @@ const encodeSnapshot = (snapshot: SentSnapshot): Buffer =>
     ...Object.entries(snapshot.devices).map(([name, config]) =>
       bytesField(5, Buffer.concat([bytesField(1, name), ...pairsField(2, config)])),
     ),
-    numberField(6, architectureNamed(snapshot.architecture).id),
+    numberField(6, snapshot.architecture === '' ? 0 : architectureNamed(snapshot.architecture).id),
     numberField(7, snapshot.stateful),
     numberField(8, secondsOf(snapshot.createdAt)),
     numberField(9, noTime),
@@ -113,6 +114,7 @@ const encodeSnapshot = (snapshot: SentSnapshot): Buffer =>
 
 const decodeSnapshot = (bytes: Buffer): SentSnapshot => {
   const fields = decodeFields(bytes);
+  const architecture = Number(numberOf(fields, 6) ?? 0n);
   return {
     name: textsOf(fields, 1)[0] ?? '',
     config: pairsOf(fields, 2),
@@ -124,7 +126,7 @@ const decodeSnapshot = (bytes: Buffer): SentSnapshot => {
         return [textsOf(parts, 1)[0] ?? '', pairsOf(parts, 2)];
       }),
     ),
-    architecture: architectureNumbered(Number(numberOf(fields, 6) ?? 0n)).name,
+    architecture: architecture === 0 ? '' : architectureNumbered(architecture).name,
     stateful: isSet(fields, 7),
     createdAt: timeOf(numberOf(fields, 8)) ?? new Date(),
     expiresAt: timeOf(numberOf(fields, 10)),

@@ -8,6 +8,8 @@ import { agreed, indexVersion, inSession, nextControl, receiveIndex } from './se
 export interface Arrival {
   /** Makes a directory what the sender's next tree is: that of the first snapshot, and so on, then that of the volume. */
   receive(directory: string): Promise<void>;
+  /** What the sender says of the volume, in JSON; known when a tree has been received. Undefined: it says nothing. */
+  index(): string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -40,6 +42,7 @@ export const receiveVolume = <T>(connection: Connection, incoming: Incoming<T>, 
     const features = agreed(everything, offer.rsync);
     const version = Math.min(offer.indexVersion, indexVersion);
     let begun: Promise<void> | undefined;
+    let index: string | undefined;
     // Not before everything here is ready to receive.
     const begin = async (): Promise<void> => {
       const answer = {
@@ -51,10 +54,11 @@ export const receiveVolume = <T>(connection: Connection, incoming: Incoming<T>, 
         indexVersion: version,
       } as const;
       await control.send(encodeHeader(answer, 'answer'));
-      if (version >= 1) await receiveIndex(fs, refresh);
+      if (version >= 1) index = await receiveIndex(fs, refresh);
     };
     const taken = await incoming.take(offer, snapshots, {
       signal,
+      index: () => index,
       async receive(directory) {
         begun ??= begin();
         await begun;

@@ -125,9 +125,10 @@ export const sendIndex = async (fs: Channel, index: unknown): Promise<void> => {
   if (answer.data.StatusCode !== 200) throw badRequest(`The other server refuses: ${answer.data.Error}`);
 };
 
-/** Reads the description of what follows, which the header tells all needed of, and welcomes it. */
-export const receiveIndex = async (fs: Channel, refresh: boolean): Promise<void> => {
-  await receiveWhole(fs);
+/** Reads the description of what follows, and welcomes it. */
+export const receiveIndex = async (fs: Channel, refresh: boolean): Promise<string> => {
+  const index = await receiveWhole(fs);
   await fs.send(Buffer.from(JSON.stringify({ StatusCode: 200, Error: '', Refresh: refresh })));
   await fs.end();
+  return index.toString('utf8');
 };

@@ -22,13 +22,7 @@ const notServed: Readonly<Record<string, readonly ApiExtension[]>> = {
     'migration_stateful',
     'instance_generation_id',
   ],
-  'live and remote migration': [
-    'container_snapshot_stateful_migration',
-    'migration_pre_copy',
-    'cluster_internal_copy',
-    'storage_api_remote_volume_handling',
-    'storage_api_remote_volume_snapshots',
-  ],
+  'live and remote migration': ['container_snapshot_stateful_migration', 'migration_pre_copy', 'cluster_internal_copy'],
   'storage drivers': [
     'storage_zfs_remove_snapshots',
     'storage_zfs_use_refquota',

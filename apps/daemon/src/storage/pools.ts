@@ -13,12 +13,13 @@ import {
   removeEmptyDirectories,
   type StorageDriver,
   type StoragePool,
+  snapshotDirectories,
   UndoStack,
   unavailable,
   validateConfig,
   withoutEmpty,
 } from '@lxd-ts/driver-kit';
-import { isMountPoint } from '@lxd-ts/host';
+import { isMountPoint, unmountAll } from '@lxd-ts/host';
 import type { Logger } from 'pino';
 import type { Directories } from '../core/directories.ts';
 import type { Locks } from '../core/locks.ts';
@@ -125,7 +126,9 @@ export const createPools = (parts: Parts): Pools => {
           continue;
         }
         try {
-          await open(pool.name);
+          const { storage } = await open(pool.name);
+          // Nobody reads snapshots yet: what is mounted is what a daemon that was killed had mounted.
+          for (const name of snapshotDirectories) await unmountAll(join(storage.path, name), { lazy: true });
         } catch (error) {
           log.error({ err: error, pool: pool.name }, 'Could not open the storage pool');
         }

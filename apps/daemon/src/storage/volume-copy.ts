@@ -1,6 +1,6 @@
 /** Copies of custom volumes, refreshed copies, and moves: within a pool, between pools and drivers, and to other projects. */
 import { checkName } from '@lxd-ts/api';
-import { type Config, conflict, findKey, notFound, UndoStack, type Work } from '@lxd-ts/driver-kit';
+import { type Config, conflict, notFound, UndoStack, type Work } from '@lxd-ts/driver-kit';
 import type { Logger } from 'pino';
 import type { Locks } from '../core/locks.ts';
 import type { Events } from '../events/bus.ts';
@@ -9,7 +9,7 @@ import type { Pools } from './pools.ts';
 import { type VolumeName, volumeLock, volumeUrl } from './volume-name.ts';
 import { renameKey } from './volume-snapshot-store.ts';
 import type { StoredSnapshot, StoredVolume, VolumeStore } from './volume-store.ts';
-import { type CustomVolumes, customVolumeKeys, type LocatedVolume, type VolumeContent } from './volumes.ts';
+import type { CustomVolumes, LocatedVolume, VolumeContent } from './volumes.ts';
 
 /** What a custom volume is copied from. */
 export interface VolumeCopySource extends VolumeName {
@@ -53,13 +53,9 @@ interface Parts {
 const ready = (snapshots: readonly StoredSnapshot[]): StoredSnapshot[] =>
   snapshots.filter((one) => one.state === 'ready');
 
-/** What a copy takes over of its source's configuration: what the target's driver knows, without the server's own keys. */
-const inherited = (config: Config, target: LocatedVolume['open']): Config =>
-  Object.fromEntries(
-    Object.entries(config).filter(
-      ([key]) => !key.startsWith('volatile.') && findKey(customVolumeKeys(target), key) !== undefined,
-    ),
-  );
+/** Without the server's own keys. */
+const portable = (config: Config): Config =>
+  Object.fromEntries(Object.entries(config).filter(([key]) => !key.startsWith('volatile.')));
 
 export const createVolumeCopying = (parts: Parts): VolumeCopying => {
   const { pools, volumes, store, locks, events, log } = parts;
@@ -114,7 +110,7 @@ export const createVolumeCopying = (parts: Parts): VolumeCopying => {
       content: from.row.content,
       volume: {
         description: volume.description || from.row.description,
-        config: { ...inherited(from.row.config, open), ...own },
+        config: { ...portable(volumes.known(open, from.row.config)), ...own },
       },
       async make(made) {
         await copyContents(made, source, options.snapshots, work);
@@ -122,12 +118,6 @@ export const createVolumeCopying = (parts: Parts): VolumeCopying => {
       },
       ...(options.finish ? { finish: options.finish } : {}),
     });
-  };
-
-  const removeSnapshot = async ({ open, volume }: LocatedVolume, snapshot: StoredSnapshot): Promise<void> => {
-    await store.markSnapshotPending(snapshot.id);
-    await open.storage.deleteSnapshot({ ...volume, snapshot: snapshot.name });
-    await store.deleteSnapshot(snapshot.id);
   };
 
   const isCopyOf = (one: StoredSnapshot, other: StoredSnapshot): boolean =>
@@ -141,7 +131,7 @@ export const createVolumeCopying = (parts: Parts): VolumeCopying => {
       const wanted = ready(await store.snapshots(from.row.id));
       const present = await store.snapshots(to.row.id);
       for (const snapshot of present.toReversed())
-        if (!wanted.some((one) => isCopyOf(one, snapshot))) await removeSnapshot(to, snapshot);
+        if (!wanted.some((one) => isCopyOf(one, snapshot))) await volumes.discardSnapshot(to.row, snapshot);
       for (const snapshot of wanted.filter((one) => !present.some((other) => isCopyOf(one, other)))) {
         const [row] = await insertRows(to.row.id, [snapshot]);
         await refreshFrom(to, { ...from, volume: { ...from.volume, snapshot: snapshot.name } }, work);

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { checkName } from '@lxd-ts/api';
-import { badRequest, type Config, conflict, copyRawDisk, findKey, type Work } from '@lxd-ts/driver-kit';
+import { badRequest, type Config, conflict, copyRawDisk, type Work } from '@lxd-ts/driver-kit';
 import { readIndex, volumeLayout } from '../backups/archive.ts';
 import { restoreBackup } from '../backups/restore.ts';
 import { receiveUpload, type Upload } from '../backups/upload.ts';
@@ -11,7 +11,7 @@ import { parseVolumeIndex, type VolumeIndex } from './volume-backup-record.ts';
 import { unshiftVolume, withoutIdmap } from './volume-idmap.ts';
 import { type VolumeName, volumeLock } from './volume-name.ts';
 import type { VolumeStore } from './volume-store.ts';
-import { type CustomVolumes, customVolumeKeys } from './volumes.ts';
+import type { CustomVolumes } from './volumes.ts';
 
 /** A file that was uploaded and checked. Dispose it when done, whether it became a volume or not. */
 export interface PreparedVolume extends AsyncDisposable {
@@ -65,8 +65,7 @@ export const createVolumeImporting = ({ pools, volumes, store, locks, directory 
     using _lock = locks.hold(volumeLock(name), 'import');
     const open = await pools.open(name.pool);
     const { volume, volume_snapshots: records } = index.config;
-    const known = (config: Config): Config =>
-      Object.fromEntries(Object.entries(config).filter(([key]) => findKey(customVolumeKeys(open), key) !== undefined));
+    const known = (config: Config): Config => volumes.known(open, config);
     const configOf = (snapshot: string | undefined): Config =>
       snapshot === undefined ? volume.config : (records.find((one) => one.name === snapshot)?.config ?? volume.config);
     await volumes.add(name, {

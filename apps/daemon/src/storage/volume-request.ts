@@ -2,6 +2,8 @@
 import { badRequest, type VolumeType, type Work } from '@lxd-ts/driver-kit';
 import { accepted, type Reply } from '../http/reply.ts';
 import { type ApiRequest, param } from '../http/request.ts';
+import type { Connection, Peer } from '../migration/connection.ts';
+import { migrationOperation } from '../migration/operation.ts';
 import type { Operations } from '../operations/registry.ts';
 import { workOf } from '../operations/work.ts';
 import { type VolumeName, volumeUrl } from './volume-name.ts';
@@ -63,6 +65,18 @@ export const createVolumeRequests = ({ store, operations, projectOf }: Parts) =>
         'virtual-machine': request.project,
       };
       return store.get(pool, owner[type], type, name);
+    },
+
+    /** Answers with an operation that takes part in a migration. @param peer - where the other server waits; undefined: it comes */
+    migrate: (
+      request: ApiRequest,
+      description: string,
+      volume: VolumeName,
+      peer: { readonly at: Peer; readonly field: string } | undefined,
+      play: (connection: Connection, work: Work) => Promise<unknown>,
+    ): Reply => {
+      const resources = { storage_volumes: [volumeUrl(volume)] };
+      return migrationOperation(operations, { description, project: request.project, resources }, peer, play);
     },
 
     /** Answers with an operation that does something about a volume. */

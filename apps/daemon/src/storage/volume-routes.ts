@@ -11,6 +11,7 @@ import { filterFrom } from '../http/filter.ts';
 import { created, done, type Reply, sync } from '../http/reply.ts';
 import { type ApiRequest, json, param, recursionOf } from '../http/request.ts';
 import type { Router } from '../http/router.ts';
+import type { VolumeMigration } from '../migration/volumes.ts';
 import type { PoolStore } from './pool-store.ts';
 import type { VolumeCopying } from './volume-copy.ts';
 import type { VolumeImporting } from './volume-import.ts';
@@ -26,6 +27,7 @@ interface Parts {
   readonly volumes: CustomVolumes;
   readonly copying: VolumeCopying;
   readonly importing: VolumeImporting;
+  readonly migration: VolumeMigration;
   readonly snapshots: VolumeSnapshots;
   readonly requests: VolumeRequests;
   readonly usedBy: (volume: StoredVolume) => Promise<readonly string[]>;
@@ -48,7 +50,7 @@ const headerOf = (request: ApiRequest, name: string): string => {
 };
 
 export const volumeRoutes = (router: Router, parts: Parts): void => {
-  const { pools, store, volumes, copying, importing, snapshots, requests } = parts;
+  const { pools, store, volumes, copying, importing, migration, snapshots, requests } = parts;
 
   const render = async (volume: StoredVolume) => ({
     config: volume.config,
@@ -130,8 +132,18 @@ export const volumeRoutes = (router: Router, parts: Parts): void => {
       name: body.name,
     };
     const { source, description, config } = body;
-    if (source.type === 'migration')
-      throw badRequest('Field "source.type": migration between servers is not available for volumes');
+    if (source.type === 'migration') {
+      const receive = await migration.prepareReceiving({
+        name: target,
+        content: contentOf(body.content_type),
+        description,
+        config,
+        volumeOnly: source.volume_only,
+        refresh: source.refresh,
+      });
+      const peer = source.mode === 'push' ? undefined : { at: source, field: 'source' };
+      return requests.migrate(request, 'Creating storage volume', target, peer, receive);
+    }
     if (source.type === 'copy') {
       const [name = '', snapshot] = source.name.split('/');
       const from = {
@@ -186,7 +198,11 @@ export const volumeRoutes = (router: Router, parts: Parts): void => {
   router.on('POST', volumePath, async (request) => {
     const name = await requests.customOnly(request, 'renamed or moved');
     const body = await json(request, storageVolumePost);
-    if (body.migration) throw badRequest('Field "migration": migration between servers is not available for volumes');
+    if (body.migration) {
+      const send = await migration.prepareSending(name, { volumeOnly: body.volume_only });
+      const peer = body.target ? { at: body.target, field: 'target' } : undefined;
+      return requests.migrate(request, 'Migrating storage volume', name, peer, send);
+    }
     if (body.name === '') throw badRequest('No name provided');
     const target = {
       pool: body.pool || name.pool,

@@ -10,6 +10,7 @@ import { notFound } from '@lxd-ts/driver-kit';
 import { done, sync } from '../http/reply.ts';
 import { type ApiRequest, json, param, recursionOf } from '../http/request.ts';
 import type { Router } from '../http/router.ts';
+import type { VolumeMigration } from '../migration/volumes.ts';
 import { timeOf, type VolumeRequests, volumePath } from './volume-request.ts';
 import { editableVolumeSnapshot, type VolumeSnapshots } from './volume-snapshots.ts';
 import type { StoredSnapshot, StoredVolume, VolumeStore } from './volume-store.ts';
@@ -17,6 +18,7 @@ import type { StoredSnapshot, StoredVolume, VolumeStore } from './volume-store.t
 interface Parts {
   readonly store: VolumeStore;
   readonly snapshots: VolumeSnapshots;
+  readonly migration: VolumeMigration;
   readonly requests: VolumeRequests;
 }
 
@@ -29,7 +31,7 @@ const render = (volume: StoredVolume, snapshot: StoredSnapshot, name: string) =>
   created_at: snapshot.createdAt.toISOString(),
 });
 
-export const volumeSnapshotRoutes = (router: Router, { store, snapshots, requests }: Parts): void => {
+export const volumeSnapshotRoutes = (router: Router, { store, snapshots, migration, requests }: Parts): void => {
   const base = `${volumePath}/snapshots`;
   const one = `${base}/:snapshot`;
 
@@ -92,6 +94,11 @@ export const volumeSnapshotRoutes = (router: Router, { store, snapshots, request
     const name = await requests.customOnly(request, 'renamed');
     const body = await json(request, storageVolumeSnapshotPost);
     const snapshot = (await snapshots.get(name, param(request, 'snapshot'))).name;
+    if (body.migration) {
+      const send = await migration.prepareSending(name, { snapshot, volumeOnly: true });
+      const peer = body.target ? { at: body.target, field: 'target' } : undefined;
+      return requests.migrate(request, 'Transferring storage volume snapshot', name, peer, send);
+    }
     return requests.task(request, 'Renaming storage volume snapshot', name, () =>
       snapshots.rename(name, snapshot, body.name),
     );

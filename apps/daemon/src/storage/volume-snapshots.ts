@@ -68,12 +68,6 @@ export const createVolumeSnapshots = ({ volumes, store, locks, events, log }: Pa
     return found;
   };
 
-  const remove = async ({ open, volume }: LocatedVolume, { id, name }: StoredSnapshot): Promise<void> => {
-    await store.markSnapshotPending(id);
-    await open.storage.deleteSnapshot({ ...volume, snapshot: name });
-    await store.deleteSnapshot(id);
-  };
-
   const finishRename = async ({ open, volume }: LocatedVolume, snapshot: StoredSnapshot, to: string): Promise<void> => {
     const there = { ...volume, snapshot: snapshot.name };
     // A daemon that died after this step comes here again.
@@ -83,7 +77,7 @@ export const createVolumeSnapshots = ({ volumes, store, locks, events, log }: Pa
 
   const recoverOne = async (located: LocatedVolume, snapshot: StoredSnapshot): Promise<void> => {
     const to = snapshot.config[renameKey];
-    if (snapshot.state === 'pending') await remove(located, snapshot);
+    if (snapshot.state === 'pending') await volumes.discardSnapshot(located.row, snapshot);
     else if (to) await finishRename(located, snapshot, to);
   };
 
@@ -143,7 +137,7 @@ export const createVolumeSnapshots = ({ volumes, store, locks, events, log }: Pa
 
     async delete(name, snapshot) {
       using _lock = await locks.wait(volumeLock(name), 'delete a snapshot');
-      await remove(await volumes.locate(name), await get(name, snapshot));
+      await volumes.discardSnapshot(name, await get(name, snapshot));
       events.lifecycle('storage-volume-snapshot-deleted', urlOf(name, snapshot), name.project);
     },
 

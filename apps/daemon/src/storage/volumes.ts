@@ -7,6 +7,7 @@ import {
   changedKeys,
   conflict,
   type Fill,
+  findKey,
   type InstanceType,
   isKind,
   isTrue,
@@ -29,7 +30,7 @@ import type { OpenPool, Pools } from './pools.ts';
 import { volumeDefaults } from './root-volumes.ts';
 import { isShifted, unshiftVolume } from './volume-idmap.ts';
 import { type VolumeName, volumeLock, volumeUrl } from './volume-name.ts';
-import type { StoredVolume, VolumeStore } from './volume-store.ts';
+import type { StoredSnapshot, StoredVolume, VolumeStore } from './volume-store.ts';
 
 export interface VolumeContent {
   readonly description: string;
@@ -64,6 +65,10 @@ export interface CustomVolumes {
   delete(name: VolumeName): Promise<void>;
   /** Deletes a volume with its snapshots and rows, whether it is whole or not. For a caller who holds its lock. */
   discard(row: StoredVolume): Promise<void>;
+  /** Deletes a snapshot, whether it is whole or not. For a caller who holds the volume's lock. */
+  discardSnapshot(name: VolumeName, snapshot: StoredSnapshot): Promise<void>;
+  /** What of a configuration from elsewhere a volume in a pool takes. */
+  known(open: OpenPool, config: Config): Config;
   usage(name: VolumeName): Promise<{ readonly used: number; readonly total?: number } | undefined>;
   /**
    * Checks that an instance may attach the volume.
@@ -226,6 +231,16 @@ export const createCustomVolumes = (parts: Parts): CustomVolumes => {
         make: ({ open, volume: made }) => open.storage.createVolume(made, fill, work),
       });
     },
+
+    async discardSnapshot(name, { id, name: snapshot }) {
+      await store.markSnapshotPending(id);
+      const { open, volume } = await locate(name);
+      await open.storage.deleteSnapshot({ ...volume, snapshot });
+      await store.deleteSnapshot(id);
+    },
+
+    known: (open, config) =>
+      Object.fromEntries(Object.entries(config).filter(([key]) => findKey(customVolumeKeys(open), key) !== undefined)),
 
     async update(name, change, ifMatch) {
       using _lock = locks.hold(volumeLock(name), 'update');

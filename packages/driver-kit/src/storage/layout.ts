@@ -9,13 +9,15 @@ const directories: Readonly<Record<Volume['type'], string>> = {
   bucket: 'buckets',
 };
 
-/** The directories of a pool, as LXD lays them out. */
-export const poolDirectories: readonly string[] = [
-  ...Object.values(directories),
+/** The directories of a pool that hold snapshots; these are mounted only while they are read. */
+export const snapshotDirectories: readonly string[] = [
   'containers-snapshots',
   'virtual-machines-snapshots',
   'custom-snapshots',
 ];
+
+/** The directories of a pool, as LXD lays them out. */
+export const poolDirectories: readonly string[] = [...Object.values(directories), ...snapshotDirectories];
 
 /**
  * The name of a volume on disk: images, and instances of the default project, have no prefix, all others `<project>_`.
