@@ -1,4 +1,5 @@
 /** What an operator does with a storage pool, from its creation to its deletion: for each driver, through our client and Debian's. */
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { loops, mounts } from '@lxd-ts/tooling/host-state';
@@ -22,10 +23,14 @@ interface Driver {
   readonly made: () => string[];
 }
 
+const zpools = (): string[] =>
+  execFileSync('zpool', ['list', '-H', '-o', 'name'], { encoding: 'utf8' }).split('\n').filter(Boolean);
+
 /** A driver is one row. */
 const drivers: readonly Driver[] = [
   { name: 'dir', config: [], other: 'tree', sized: false, optimised: false, made: () => [] },
   { name: 'btrfs', config: ['size=600MiB'], other: 'plain', sized: true, optimised: true, made: () => [] },
+  { name: 'zfs', config: ['size=600MiB'], other: 'plain', sized: true, optimised: true, made: zpools },
 ];
 
 const clients = [
