@@ -118,7 +118,7 @@ describe.each([
     },
   );
 
-  test('[10.MOV-04] to and from a pool of another driver, under other settings', async () => {
+  test('[10.MOV-04 09.MIG-02] to and from a pool of another driver, under other settings', async () => {
     await lxc('copy', 'c1', 'far:t1', '--storage=tree', '--config=user.more=1');
     await expectWhole('far:t1');
     expect(await lxc('config', 'get', 'far:t1', 'user.more')).toBe('1\n');

@@ -405,6 +405,44 @@ test('conflicts are refused with a reason', async () => {
   expect(await debianLxc(lxd, 'config', 'get', 'c1', 'user.own')).toBe('\n');
 });
 
+test('[10.REC-05] what lies in another project is recovered into it, once there is one', async () => {
+  const folder = join(await copyOf(made), 'plain');
+  for (const [from, to] of [
+    ['containers/c1', 'containers/other_c1'],
+    ['containers-snapshots/c1', 'containers-snapshots/other_c1'],
+    ['custom/default_v-c1', 'custom/other_v-c1'],
+    ['custom-snapshots/default_v-c1', 'custom-snapshots/other_v-c1'],
+  ] as const)
+    renameSync(join(folder, from), join(folder, to));
+  const file = join(folder, 'containers/other_c1/backup.yaml');
+  const text = readFileSync(file, 'utf8').replaceAll('project: default', 'project: other');
+  rmSync(file);
+  writeFileSync(file, text.replaceAll(/^ *- web\n/gm, ''));
+  await using lxd = await startLxd(ours);
+  const makeProject = async (): Promise<string> => {
+    const query = (sql: string): Promise<string> => lxd.admin(['sql', 'global', sql]);
+    await query("INSERT INTO projects (name, description) VALUES ('other', '')");
+    const own = ['features.profiles', 'features.storage.volumes', 'features.images'].map((key) => `'${key}'`);
+    for (const key of own)
+      await query(
+        `INSERT INTO projects_config (project_id, key, value) SELECT id, ${key}, 'true' FROM projects WHERE name = 'other'`,
+      );
+    await query(
+      "INSERT INTO profiles (project_id, name, description) SELECT id, 'default', '' FROM projects WHERE name = 'other'",
+    );
+    return '';
+  };
+  const { said, code } = await recover(lxd, ours, ...pool('plain', 'dir', folder), 'no', '', makeProject, 'yes');
+  expect(said).toContain('You are currently missing the following:\n - Project "other"\nPlease');
+  expect(said).toContain(' - Container "c1" on pool "plain" in project "other" (includes 2 snapshots)\n');
+  expect(said).toContain(' - Volume "v-c1" on pool "plain" in project "other" (includes 1 snapshots)\n');
+  expect(code).toBe(0);
+  const instance = z.looseObject({ project: z.string(), config: z.record(z.string(), z.string()) });
+  const found = instance.parse(await lxd.api('GET', '/1.0/instances/c1?project=other'));
+  expect(found).toMatchObject({ project: 'other', config: { 'user.own': 'here' } });
+  expect(await lxd.api('GET', '/1.0/instances')).toEqual([]);
+});
+
 test('a daemon that is killed in the midst leaves each volume recorded or lost, and the next run does the rest', async () => {
   const folder = join(await copyOf(made), 'plain');
   const file = join(folder, 'containers/c1/backup.yaml');
