@@ -183,6 +183,7 @@ export const createCreation = (parts: CreationParts): Creation => {
     const own = { config, devices: { ...inherited.devices, ...request.devices } };
     devices.validate(own.devices, project, type);
     const expanded = expand(await parts.profiles(project, profiles), own);
+    drivers.instance(type).validate(expanded.config);
     requireRootDisk(expanded.devices);
     devices.validate(expanded.devices, project, undefined);
     await devices.checkAdded(expanded.devices, {}, { project, name: '', type });

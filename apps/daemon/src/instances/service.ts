@@ -17,6 +17,7 @@ import type { Logger } from 'pino';
 import { instanceKeys } from '../config/instance-keys.ts';
 import type { Locks } from '../core/locks.ts';
 import { type DeviceManager, type DeviceSurroundings, requireRootDisk } from '../devices/manager.ts';
+import type { Drivers } from '../drivers/registry.ts';
 import type { GuestEvents } from '../devlxd/events.ts';
 import type { Events } from '../events/bus.ts';
 import { saveAttachments } from './attachments.ts';
@@ -58,6 +59,7 @@ interface Parts {
   readonly runs: Runs;
   readonly lifecycle: Lifecycle;
   readonly devices: DeviceManager;
+  readonly drivers: Drivers;
   readonly volumes: RootVolumes;
   readonly locks: Locks;
   readonly events: Events;
@@ -166,6 +168,8 @@ export const createInstanceService = (parts: Parts): InstanceService => {
   };
 
   const applyExpanded = async (before: Instance, after: Instance): Promise<void> => {
+    if (!isDeepStrictEqual(before.expanded.config, after.expanded.config))
+      parts.drivers.instance(after.type).validate(after.expanded.config);
     const oldRoot = rootDisk(before.expanded.devices);
     const newRoot = requireRootDisk(after.expanded.devices);
     if (oldRoot && oldRoot.config['pool'] !== newRoot.config['pool']) {

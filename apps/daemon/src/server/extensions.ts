@@ -162,16 +162,7 @@ const notServed: Readonly<Record<string, readonly ApiExtension[]>> = {
     'nvidia_runtime_config',
     'unix_device_hotplug',
   ],
-  'system call interception': [
-    'seccomp_notify',
-    'container_syscall_intercept',
-    'container_syscall_intercept_mount',
-    'container_syscall_intercept_mount_fuse',
-    'container_syscall_intercept_hugetlbfs',
-    'container_syscall_intercept_bpf_devices',
-    'container_syscall_intercept_sched_setscheduler',
-    'container_syscall_intercept_sysinfo',
-  ],
+  'interception of bpf()': ['container_syscall_intercept_bpf_devices'],
   authentication: [
     'macaroon_authentication',
     'candid_authentication',
