@@ -43,7 +43,7 @@ const expectFilled = async (lxd: Lxd): Promise<void> => {
   await debianLxc(lxd, 'storage', 'volume', 'delete', 'kept', 'v1');
 };
 
-const recovered = async (driver: string, source: string): Promise<void> => {
+const recovered = async (driver: string, source: string, property: string): Promise<void> => {
   {
     await using lxd = await startLxd(real);
     await fill(lxd, driver, source);
@@ -59,7 +59,7 @@ const recovered = async (driver: string, source: string): Promise<void> => {
     );
   }
   await using lxd = await startLxd(ours);
-  const answers = ['yes', 'kept', driver, source, '', 'no', 'yes'];
+  const answers = ['yes', 'kept', driver, source, property, '', 'no', 'yes'];
   const { said, code } = await converse(
     lxd.namespace.inside([...ours.lxd, 'recover']),
     lxd.environment,
@@ -86,7 +86,7 @@ test('[10.REC-03 05.242] a zpool of LXD 5.0.2 is recovered', async () => {
   await succeed(['modprobe', 'zfs']);
   await succeed(['zpool', 'create', '-m', 'none', name, file]);
   try {
-    await recovered('zfs', name);
+    await recovered('zfs', name, `zfs.pool_name=${name}`);
   } finally {
     await succeed(['zpool', 'destroy', '-f', name]);
   }
@@ -99,7 +99,7 @@ test('[10.REC-03 05.242] a volume group of LXD 5.0.2 is recovered', async () => 
   const device = (await succeed(['losetup', '--find', '--show', file])).trim();
   try {
     await succeed(['vgcreate', name, device]);
-    await recovered('lvm', name);
+    await recovered('lvm', name, `lvm.vg_name=${name}`);
   } finally {
     await succeed(['vgremove', '--force', '--yes', name]);
     await succeed(['losetup', '--detach', device]);

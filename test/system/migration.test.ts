@@ -123,6 +123,9 @@ describe.each([
     await expectWhole('far:t1');
     expect(await lxc('config', 'get', 'far:t1', 'user.more')).toBe('1\n');
     await lxc('copy', 'far:t1', 't2', '--storage=tree');
+    const kept = join(near.folder, 'storage-pools/tree/containers-snapshots/t2/s0');
+    const received = /Received UUID:\s+[0-9a-f]{8}-/.test(await beside(near, 'btrfs', 'subvolume', 'show', kept));
+    expect(received, 'between servers of ours it goes in the format of the driver').toBe(programs === ours);
     await expectWhole('t2');
     await expectSnapshots('t2');
     await lxc('copy', 't2', 'far:t3');

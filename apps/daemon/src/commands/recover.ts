@@ -1,4 +1,5 @@
 import { connect } from '@lxd-ts/client';
+import { messageOf } from '@lxd-ts/driver-kit';
 import { defineCommand } from 'citty';
 import { directoriesOf } from '../core/directories.ts';
 import { askOnTerminal } from './questions.ts';
@@ -14,6 +15,10 @@ export const recoverCommand = defineCommand({
     try {
       using questions = askOnTerminal();
       await recoverByDialogue(client, questions, (line) => process.stdout.write(`${line}\n`));
+    } catch (error) {
+      // In LXD's words, without where it happened.
+      process.stderr.write(`Error: ${messageOf(error)}\n`);
+      process.exitCode = 1;
     } finally {
       client.close();
     }

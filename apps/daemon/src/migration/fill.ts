@@ -5,14 +5,21 @@ import type { Arrival } from './receive.ts';
 /**
  * Fills a new volume, and takes its snapshots on the way.
  *
- * @param finish - mends each state before it counts
+ * @param finish - mends each state before it counts; not called for what comes in a driver's own format
  */
 export const fillVolume = async (
   { open: { storage }, volume }: Located,
   snapshots: readonly SentSnapshot[],
-  { receive, signal }: Arrival,
+  { receive, stream, format, signal }: Arrival,
   finish: (path: string) => Promise<void> = async () => undefined,
 ): Promise<void> => {
+  if (format !== undefined) {
+    for (const [at, snapshot] of [...snapshots.map(({ name }) => name), undefined].entries()) {
+      const state = snapshot === undefined ? volume : { ...volume, snapshot };
+      await stream(async (from) => storage.receive?.(state, snapshots[at - 1]?.name, from, { signal }));
+    }
+    return;
+  }
   const take = async (path: string): Promise<void> => {
     await receive(path);
     await finish(path);

@@ -17,6 +17,7 @@ import type { InstanceService } from '../instances/service.ts';
 import type { SnapshotService } from '../instances/snapshots.ts';
 import type { InstanceSnapshot } from '../instances/snapshots-store.ts';
 import type { InstanceStore } from '../instances/store.ts';
+import type { Pools } from '../storage/pools.ts';
 import type { RootSnapshots } from '../storage/root-snapshots.ts';
 import type { RootVolumeService } from '../storage/root-volumes.ts';
 import type { Connection } from './connection.ts';
@@ -67,6 +68,7 @@ interface Parts {
   readonly snapshots: SnapshotService;
   readonly rootVolumes: RootVolumeService;
   readonly rootSnapshots: RootSnapshots;
+  readonly pools: Pools;
   readonly lifecycle: Lifecycle;
   readonly locks: Locks;
   readonly profileParts: (project: string, names: readonly string[]) => Promise<readonly ProfilePart[]>;
@@ -112,6 +114,12 @@ export const createInstanceMigration = (parts: Parts): InstanceMigration => {
       throw badRequest(`Migrating instances of type ${type} between servers is not supported on this server`);
   };
 
+  /** The pool that a new instance's root disk is in. @throws LxdError bad-request */
+  const poolOf = async (project: string, request: InstancesPost): Promise<string> => {
+    const profiles = await parts.profileParts(project, request.profiles ?? ['default']);
+    return requireRootDisk(expand(profiles, request).devices).config['pool'] ?? '';
+  };
+
   /** The snapshots that the other server has, as they are recorded here. */
   const recordsOf = (
     sent: readonly SentSnapshot[],
@@ -142,8 +150,7 @@ export const createInstanceMigration = (parts: Parts): InstanceMigration => {
     const given = { ...request, config: pick(request.config, (key) => !isServerKey(key)) };
     const own = await creation.check(project, given, 'container', profileNames);
     const profiles = await parts.profileParts(project, profileNames);
-    const pool = requireRootDisk(expand(profiles, own).devices).config['pool'] ?? '';
-    const records = recordsOf(sent, profiles, pool);
+    const records = recordsOf(sent, profiles, await poolOf(project, request));
     const made = await creation.make(
       {
         name,
@@ -214,7 +221,8 @@ export const createInstanceMigration = (parts: Parts): InstanceMigration => {
         const source = await store.get(instance.project, instance.name);
         const { snapshot, instanceOnly, allowInconsistent } = options;
         const list = instanceOnly || snapshot !== undefined ? [] : await snapshots.list(source);
-        const { open } = await rootVolumes.locate(source);
+        const { open, volume } = await rootVolumes.locate(source);
+        const { driver, storage } = open;
         await sendVolume(
           connection,
           {
@@ -226,6 +234,18 @@ export const createInstanceMigration = (parts: Parts): InstanceMigration => {
             poolConfig: open.pool.config,
             allowInconsistent,
             mount: (name) => rootVolumes.mount(source, name ?? snapshot),
+            ...(driver.features.optimizedTransfer && storage.send
+              ? {
+                  own: {
+                    format: driver.name,
+                    send: async (name, base, to, sending) => {
+                      const wanted = name ?? snapshot;
+                      const state = wanted === undefined ? volume : { ...volume, snapshot: wanted };
+                      await storage.send?.(state, base, to, sending);
+                    },
+                  },
+                }
+              : {}),
             whileStill: (send) =>
               snapshot !== undefined || allowInconsistent ? send() : lifecycle.whileFrozen(source, send),
           },
@@ -251,9 +271,13 @@ export const createInstanceMigration = (parts: Parts): InstanceMigration => {
           return receiveVolume<Instance>(
             connection,
             {
-              async choose({ snapshots: offered }) {
+              async choose({ snapshots: offered, formats }) {
                 for (const one of offered) checkName('instanceSnapshot', one.name);
-                if (!existing) return { snapshots: offered, refresh: false };
+                if (!existing) {
+                  const { driver } = await parts.pools.open(await poolOf(project, request));
+                  const own = driver.features.optimizedTransfer && formats.includes(driver.name);
+                  return { snapshots: offered, refresh: false, format: own ? driver.name : undefined };
+                }
                 const own = await snapshots.list(existing);
                 for (const one of own)
                   if (!offered.some((other) => isSame(one, other))) await snapshots.remove(existing, one);

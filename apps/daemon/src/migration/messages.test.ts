@@ -21,6 +21,7 @@ const plain: MigrationHeader = {
   rsync: everything,
   refresh: false,
   indexVersion: 1,
+  formats: [],
 };
 
 test('the messages of LXD 5.0.2 are read, and ours are the same but for what is absent there', () => {
@@ -32,9 +33,9 @@ test('the messages of LXD 5.0.2 are read, and ours are the same but for what is 
 });
 
 test('a server that sends back what it was offered does not agree to what only this one knows', () => {
-  const exact = { ...plain, rsync: { ...everything, exact: true } };
-  expect(decodeHeader(encodeHeader(exact, 'offer'), 'offer').rsync.exact).toBe(true);
-  expect(decodeHeader(encodeHeader(exact, 'offer'), 'answer').rsync.exact).toBe(false);
+  const own = { ...plain, rsync: { ...everything, exact: true }, formats: ['btrfs'] };
+  expect(decodeHeader(encodeHeader(own, 'offer'), 'offer')).toEqual(own);
+  expect(decodeHeader(encodeHeader(own, 'offer'), 'answer')).toEqual(plain);
 });
 
 test('a failure in place of a header is told as such', () => {
@@ -80,6 +81,7 @@ const header: fc.Arbitrary<MigrationHeader> = fc.record({
   }),
   refresh: fc.boolean(),
   indexVersion: fc.nat(9),
+  formats: fc.array(text, { maxLength: 2 }),
 });
 
 test('what is written is read again', () => {

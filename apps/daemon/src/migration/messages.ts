@@ -39,6 +39,8 @@ export type Side = 'offer' | 'answer';
  * not taken to know it.
  */
 const exactField = { offer: 1000, answer: 1001 } as const;
+/** As above, of `formats`. */
+const formatsField = { offer: 1002, answer: 1003 } as const;
 
 /** How the data goes. Only `rsync` is spoken here; the others are formats of one storage driver each. */
 export const transports = ['rsync', 'btrfs', 'zfs', 'rbd', 'block-and-rsync'] as const;
@@ -55,6 +57,11 @@ export interface MigrationHeader {
   readonly refresh: boolean;
   /** 1: descriptions go over the data channel before the data; 0: they do not. */
   readonly indexVersion: number;
+  /**
+   * Storage drivers in whose own format (`StoragePool.send`) the data can go instead of by rsync, offered by the sender; the receiver
+   * answers with the one it takes, or none. Between servers of this kind only.
+   */
+  readonly formats: readonly string[];
 }
 
 /** How it ended: the receiver's last word, or that of the side that failed. */
@@ -179,6 +186,7 @@ export const encodeHeader = (header: MigrationHeader, side: Side): Buffer =>
     ),
     numberField(field.refresh, header.refresh),
     numberField(field.indexVersion, header.indexVersion),
+    ...header.formats.map((name) => bytesField(formatsField[side], name)),
   ]);
 
 export const encodeControl = ({ success, message }: MigrationControl): Buffer =>
@@ -215,5 +223,6 @@ export const decodeHeader = (message: Buffer, side: Side): MigrationHeader => {
     },
     refresh: isSet(fields, field.refresh),
     indexVersion: Number(numberOf(fields, field.indexVersion) ?? 0n),
+    formats: textsOf(fields, formatsField[side]),
   };
 };

@@ -1,4 +1,6 @@
+import { PassThrough, type Readable } from 'node:stream';
 import type { Work } from '@lxd-ts/driver-kit';
+import { receiveStream } from './channel.ts';
 import type { Connection } from './connection.ts';
 import { decodeHeader, encodeControl, encodeHeader, type MigrationHeader, type SentSnapshot } from './messages.ts';
 import { receiveTree } from './rsync.ts';
@@ -10,6 +12,10 @@ export interface Arrival {
   receive(directory: string): Promise<void>;
   /** What the sender says of the volume, in JSON; known when a tree has been received. Undefined: it says nothing. */
   index(): string | undefined;
+  /** The format that was chosen; then `stream` is called instead of `receive`, in the same order. */
+  readonly format: string | undefined;
+  /** Hands what the sender's storage driver wrote next to `read`, which takes all of it. */
+  stream(read: (from: Readable) => Promise<void>): Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -21,6 +27,8 @@ export interface Incoming<T> {
     readonly snapshots: readonly SentSnapshot[];
     /** There is a copy, which is brought up to date. */
     readonly refresh: boolean;
+    /** One of the formats that the sender offers. Absent: rsync. */
+    readonly format?: string | undefined;
   }>;
   /** Takes all of it in; calls `receive` once for each snapshot chosen, and once more. */
   take(header: MigrationHeader, snapshots: readonly SentSnapshot[], arrival: Arrival): Promise<T>;
@@ -38,7 +46,7 @@ export const receiveVolume = <T>(connection: Connection, incoming: Incoming<T>, 
     const { control, fs } = connection;
     const offer = decodeHeader(await within(nextControl(control)), 'offer');
     watch();
-    const { snapshots, refresh } = await incoming.choose(offer);
+    const { snapshots, refresh, format } = await incoming.choose(offer);
     const features = agreed(everything, offer.rsync);
     const version = Math.min(offer.indexVersion, indexVersion);
     let begun: Promise<void> | undefined;
@@ -52,17 +60,35 @@ export const receiveVolume = <T>(connection: Connection, incoming: Incoming<T>, 
         rsync: features,
         refresh,
         indexVersion: version,
+        formats: format === undefined ? [] : [format],
       } as const;
       await control.send(encodeHeader(answer, 'answer'));
       if (version >= 1) index = await receiveIndex(fs, refresh);
     };
+    const ready = (): Promise<void> => {
+      begun ??= begin();
+      return begun;
+    };
     const taken = await incoming.take(offer, snapshots, {
       signal,
       index: () => index,
+      format,
       async receive(directory) {
-        begun ??= begin();
-        await begun;
+        await ready();
         await receiveTree(directory, fs, { features, signal, count });
+      },
+      async stream(read) {
+        await ready();
+        const pipe = new PassThrough();
+        const passed = receiveStream(fs, pipe, count);
+        // What is cut off must not look whole.
+        passed.catch((error: unknown) => pipe.destroy(error instanceof Error ? error : new Error(String(error))));
+        try {
+          await read(pipe);
+        } finally {
+          pipe.destroy();
+        }
+        await passed;
       },
     });
     await control.send(encodeControl({ success: true, message: '' }));

@@ -1,5 +1,7 @@
+import { PassThrough, type Writable } from 'node:stream';
 import type { Config } from '@lxd-ts/driver-kit';
 import { badRequest, isFalse, type MountedVolume, type Work } from '@lxd-ts/driver-kit';
+import { sendStream } from './channel.ts';
 import type { Connection } from './connection.ts';
 import { decodeHeader, encodeHeader, type MigrationHeader } from './messages.ts';
 import { sendTree } from './rsync.ts';
@@ -18,6 +20,13 @@ export interface Outgoing {
   mount(snapshot: string | undefined): Promise<MountedVolume>;
   /** Runs the sending of the volume as it is, holding it still. */
   whileStill(send: () => Promise<void>): Promise<void>;
+  /** Present where the storage driver has a format of its own, which is of one moment by itself. */
+  readonly own?: {
+    /** The driver's name. */
+    readonly format: string;
+    /** Writes a snapshot, or the volume as it is, as a difference to the snapshot `base` if given. Ends the stream. */
+    send(snapshot: string | undefined, base: string | undefined, to: Writable, work: Work): Promise<void>;
+  };
 }
 
 /**
@@ -37,8 +46,9 @@ export const sendVolume = (connection: Connection, outgoing: Outgoing, work: Wor
       bidirectional: true,
       exact: true,
     };
+    const formats = outgoing.own ? [outgoing.own.format] : [];
     await control.send(
-      encodeHeader({ ...header, transport: 'rsync', rsync: offered, refresh: false, indexVersion }, 'offer'),
+      encodeHeader({ ...header, transport: 'rsync', rsync: offered, refresh: false, indexVersion, formats }, 'offer'),
     );
     const answer = decodeHeader(await within(nextControl(control)), 'answer');
     if (answer.transport !== 'rsync')
@@ -58,7 +68,17 @@ export const sendVolume = (connection: Connection, outgoing: Outgoing, work: Wor
     };
     // A receiver that has a copy already asks for those it lacks.
     const wanted = new Set(answer.snapshots.map(({ name }) => name));
-    for (const { name } of header.snapshots) if (wanted.has(name)) await send(name);
-    await outgoing.whileStill(() => send(undefined));
+    const chosen = header.snapshots.map(({ name }) => name).filter((name) => wanted.has(name));
+    const { own } = outgoing;
+    if (own && answer.formats.includes(own.format)) {
+      for (const [at, name] of [...chosen, undefined].entries()) {
+        const pipe = new PassThrough();
+        await Promise.all([own.send(name, chosen[at - 1], pipe, { signal }), sendStream(pipe, fs, count)]);
+        await fs.end();
+      }
+    } else {
+      for (const name of chosen) await send(name);
+      await outgoing.whileStill(() => send(undefined));
+    }
     await success();
   });
