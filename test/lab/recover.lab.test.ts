@@ -91,17 +91,3 @@ test('[10.REC-03 05.242] a zpool of LXD 5.0.2 is recovered', async () => {
     await succeed(['zpool', 'destroy', '-f', name]);
   }
 });
-
-test('[10.REC-03 05.242] a volume group of LXD 5.0.2 is recovered', async () => {
-  await using scratch = makeScratch();
-  const file = sparse(join(scratch.folder, 'disk'), 4);
-  const name = `${scratch.prefix}l`;
-  const device = (await succeed(['losetup', '--find', '--show', file])).trim();
-  try {
-    await succeed(['vgcreate', name, device]);
-    await recovered('lvm', name, `lvm.vg_name=${name}`);
-  } finally {
-    await succeed(['vgremove', '--force', '--yes', name]);
-    await succeed(['losetup', '--detach', device]);
-  }
-});
