@@ -23,6 +23,8 @@ interface Driver {
   readonly made: () => string[];
 }
 
+const volumeGroups = (): string[] =>
+  execFileSync('vgs', ['--noheadings', '-o', 'vg_name'], { encoding: 'utf8' }).split(/\s+/).filter(Boolean);
 const zpools = (): string[] =>
   execFileSync('zpool', ['list', '-H', '-o', 'name'], { encoding: 'utf8' }).split('\n').filter(Boolean);
 
@@ -30,6 +32,7 @@ const zpools = (): string[] =>
 const drivers: readonly Driver[] = [
   { name: 'dir', config: [], other: 'tree', sized: false, optimised: false, made: () => [] },
   { name: 'btrfs', config: ['size=600MiB'], other: 'plain', sized: true, optimised: true, made: () => [] },
+  { name: 'lvm', config: ['size=2GiB'], other: 'plain', sized: true, optimised: false, made: volumeGroups },
   { name: 'zfs', config: ['size=600MiB'], other: 'plain', sized: true, optimised: true, made: zpools },
 ];
 
