@@ -35,6 +35,7 @@ const explained = (error: unknown): unknown => {
   if (/insufficient free (space|extents)|not enough free|above threshold|Insufficient suitable/i.test(text)) {
     return make('No space left in the volume group');
   }
+  if (/already exists in filesystem/.test(text)) return make('A file in /dev has the name of the volume group');
   if (/ in use|is used by another|filesystem in use|Device or resource busy/i.test(text)) {
     return make('A logical volume is in use');
   }

@@ -90,9 +90,6 @@ const removeGroup = async (name: string): Promise<void> => {
 const createGroup = async (group: Group, device: string, undo: UndoStack): Promise<void> => {
   const all = await volumeGroups();
   if (all.some(({ name }) => name === group.name)) throw conflict(`The volume group "${group.name}" exists already`);
-  // A directory of that name, and udev would have no place for the group's nodes.
-  if (await exists(`/dev/${group.name}`))
-    throw conflict(`"/dev/${group.name}" is in the way of volume group "${group.name}"`);
   undo.add('remove the volume group', () => removeGroup(group.name));
   await lvm(['vgcreate', '--yes', '--addtag', poolTag, group.name, device]);
 };
