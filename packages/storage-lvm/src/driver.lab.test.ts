@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type Config,
@@ -450,6 +450,14 @@ it('all works where udevd does not run, its socket left behind', async () => {
   expect(listLoops().map(({ backingFile }) => backingFile)).not.toContain(spec.config.source);
   const again = await lvm.open(spec);
   expect(await read(again, { ...volume, name: 'copy' })).toBe('here');
+});
+
+it('links that LVM left behind in /dev do not stand in the way of a new pool', async () => {
+  await using context = await testContext('lxd-ts-lvm');
+  const spec = specIn(context, { size: '64MiB' });
+  await mkdir(join('/dev', spec.name));
+  await symlink('/dev/mapper/lxd-ts-none', join('/dev', spec.name, 'containers_gone'));
+  await opened(context, await create(spec));
 });
 
 it('what a killed server left of restores is finished or undone when the pool is opened', async () => {

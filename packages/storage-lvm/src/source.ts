@@ -18,6 +18,7 @@ import { z } from 'zod';
 import { ask, isMissing, lvm } from './command.ts';
 import { type Group, groupOf, logicalVolumes, qualified, usesThinPool } from './group.ts';
 import { removeLogicalVolume } from './remove.ts';
+import { removeStaleLinks } from './stale-links.ts';
 import { createThinPool, givenTag } from './thin-pool.ts';
 
 /** LXD's mark on a volume group that is a pool. */
@@ -90,6 +91,7 @@ const removeGroup = async (name: string): Promise<void> => {
 const createGroup = async (group: Group, device: string, undo: UndoStack): Promise<void> => {
   const all = await volumeGroups();
   if (all.some(({ name }) => name === group.name)) throw conflict(`The volume group "${group.name}" exists already`);
+  await removeStaleLinks(group.name);
   undo.add('remove the volume group', () => removeGroup(group.name));
   await lvm(['vgcreate', '--yes', '--addtag', poolTag, group.name, device]);
 };
