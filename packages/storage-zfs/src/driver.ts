@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { defineStorageDriver, messageOf, notImplemented, type StorageDriver } from '@lxd-ts/driver-kit';
-import { isErrno, run } from '@lxd-ts/host';
+import { findProgram, isErrno, run } from '@lxd-ts/host';
 import { debianPackage } from './commands.ts';
 import { poolConfig, volumeConfig } from './config.ts';
 import { openPool } from './open-pool.ts';
@@ -43,8 +43,9 @@ export const zfs: StorageDriver = defineStorageDriver({
 
   async probe() {
     try {
+      if (!(await findProgram('zfs'))) throw new Error(`zfs is not installed (Debian package ${debianPackage})`);
       if ((await moduleVersion()) === undefined) await run(['modprobe', 'zfs'], { debianPackage: 'kmod' });
-      // Also says when the programs are missing.
+      // Asks the kernel as well: the two must understand each other.
       await run(['zfs', 'version'], { debianPackage });
       const version = await moduleVersion();
       if (version === undefined) throw new Error('the kernel has no ZFS');
