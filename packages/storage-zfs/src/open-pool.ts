@@ -15,7 +15,7 @@ import {
   unavailable,
 } from '@lxd-ts/driver-kit';
 import { mount, mountsBelow } from '@lxd-ts/host';
-import { rows, unless, zfs } from './commands.ts';
+import { unless, zfs } from './commands.ts';
 import type { PoolContext } from './context.ts';
 import { copyVolume } from './copy.ts';
 import { destroyDataset, destroyWithClones } from './destroy.ts';
@@ -64,21 +64,15 @@ const freeIn = async (root: string): Promise<{ available: number; inodes: PoolRe
   }
 };
 
-/** Used and free bytes together; grows with the devices alone. */
-const totalOf = async (root: string): Promise<number> =>
-  rows(await zfs(['list', '-H', '-p', '-d', '0', '-o', 'used,available', root]))
-    .flat()
-    .reduce((sum, value) => sum + Number(value), 0);
-
 /** Opens a pool; see the contract. */
 export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
   const root = rootDataset(spec);
   let config: Config = spec.config;
   await awaitDying(root);
   const imported = await openSource(spec);
-  const listed = await unless('missing', () => zfs(['list', '-H', '-r', '-t', 'all', '-o', 'name', root]));
-  if (listed === undefined) throw unavailable(`The dataset "${root}" of storage pool "${spec.name}" is not there`);
-  const names = rows(listed).map(([name = '']) => name);
+  const space = spaceOf(root);
+  const names = await space.refreshAll();
+  if (names.length === 0) throw unavailable(`The dataset "${root}" of storage pool "${spec.name}" is not there`);
   if (!spec.inspect) {
     await makeDatasets(root, new Set(names));
     await clearUp(root, names);
@@ -86,9 +80,6 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
     await makePoolDirectories(spec.path);
   }
 
-  const space = spaceOf(root);
-  await space.refreshAll();
-  let total = await totalOf(root);
   const disks = disksOf(root);
   const mounts = mountsOf(spec, root, disks, (dataset) => space.refresh(dataset));
   const pool: PoolContext = { name: spec.name, path: spec.path, root, config: () => config, disks, mounts, space };
@@ -99,6 +90,7 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
 
     async resources() {
       const { available, inodes } = await freeIn(root);
+      const total = space.total();
       return { space: { total, used: Math.max(0, total - available) }, inodes };
     },
 
@@ -108,7 +100,7 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
       }
       if (changed.includes('size')) {
         await growSource(spec, next.size ?? config.size ?? '');
-        total = await totalOf(root);
+        await space.refresh(root);
       }
       config = next;
     },

@@ -18,6 +18,7 @@ interface Figures {
   readonly refquota: number;
   /** The size of a disk. */
   readonly volsize: number;
+  readonly available: number;
 }
 
 export interface Usage {
@@ -30,8 +31,14 @@ export interface Space {
   refresh(...datasets: string[]): Promise<void>;
   /** Forgets what is gone. */
   forget(dataset: string): void;
-  /** Reads the figures of everything. */
-  refreshAll(): Promise<void>;
+  /**
+   * Reads the figures of everything.
+   *
+   * @returns the names of all there is; empty when the pool is not there
+   */
+  refreshAll(): Promise<string[]>;
+  /** Used and free bytes of the pool together: they grow with its devices alone. */
+  total(): number;
   /**
    * The use of a dataset, zvol or snapshot.
    *
@@ -41,14 +48,14 @@ export interface Space {
   usage(name: string, mountedAt?: string): Promise<Usage | undefined>;
 }
 
-const columns = ['name', 'used', 'usedbydataset', 'referenced', 'quota', 'refquota', 'volsize'] as const;
+const columns = ['name', 'used', 'usedbydataset', 'referenced', 'quota', 'refquota', 'volsize', 'available'] as const;
 
 /** Reads a row of `zfs list`, in the order of `columns`. What does not apply is `-` there, and 0 here. */
 export const parseFigures = ([name = '', ...values]: readonly string[]): [string, Figures] => {
-  const [used = 0, usedByDataset = 0, referenced = 0, quota = 0, refquota = 0, volsize = 0] = values.map((value) =>
-    /^[0-9]+$/.test(value) ? Number(value) : 0,
+  const [used = 0, usedByDataset = 0, referenced = 0, quota = 0, refquota = 0, volsize = 0, available = 0] = values.map(
+    (value) => (/^[0-9]+$/.test(value) ? Number(value) : 0),
   );
-  return [name, { used, usedByDataset, referenced, quota, refquota, volsize }];
+  return [name, { used, usedByDataset, referenced, quota, refquota, volsize, available }];
 };
 
 /**
@@ -86,7 +93,13 @@ export const spaceOf = (root: string): Space => {
       for (const [name, figures] of fresh) known.set(name, figures);
     },
     async refreshAll() {
-      for (const [name, figures] of await list('-r', root)) known.set(name, figures);
+      const all = await list('-r', root);
+      for (const [name, figures] of all) known.set(name, figures);
+      return all.map(([name]) => name);
+    },
+    total() {
+      const figures = known.get(root);
+      return figures ? figures.used + figures.available : 0;
     },
     async usage(name, mountedAt) {
       const figures = known.get(name);
