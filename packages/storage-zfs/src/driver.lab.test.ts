@@ -91,7 +91,15 @@ it('[05.22 05.24 05.25] a device that carries something is refused, unless it is
     'volatile.initial_source': source,
     'zfs.pool_name': zpool,
   });
+  {
+    await using first = await zfs.open({ ...spec, config });
+    await first.createVolume(custom('v'));
+  }
+  expect(isImported()).toBe(false);
+  // Found again by its name, on whatever device that is now.
   const pool = await zfs.open({ ...spec, config });
+  expect(await pool.hasVolume(custom('v'))).toBe(true);
+  await pool.deleteVolume(custom('v'));
   await pool.delete();
   expect(isImported()).toBe(false);
 });
