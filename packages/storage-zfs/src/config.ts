@@ -1,4 +1,11 @@
-import { blockFilesystemConfig, type ConfigKey, commonVolumeConfig, loopPoolConfig } from '@lxd-ts/driver-kit';
+import {
+  blockFilesystemConfig,
+  type ConfigKey,
+  commonVolumeConfig,
+  isAbsolutePath,
+  loopPoolConfig,
+} from '@lxd-ts/driver-kit';
+import { checkDatasetName } from './names.ts';
 import { parseBlocksize } from './properties.ts';
 
 /** The keys of pools. */
@@ -9,6 +16,7 @@ export const poolConfig: readonly ConfigKey[] = [
     type: 'string',
     scope: 'local',
     description: 'Existing block device, loop file, zpool or dataset; unset: a loop file is made',
+    check: (value) => (value.startsWith('/') ? isAbsolutePath(value) : checkDatasetName(value)),
   },
   {
     key: 'zfs.clone_copy',
@@ -29,6 +37,7 @@ export const poolConfig: readonly ConfigKey[] = [
     default: 'name of the pool',
     scope: 'local',
     description: 'Name of the zpool, or of the dataset in it',
+    check: checkDatasetName,
   },
 ];
 

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import {
+  badRequest,
   type ContentType,
   diskName,
   type FoundVolume,
@@ -81,6 +82,20 @@ export const deletedName = (root: string, dataset: string): string => {
 };
 
 export const isDeleted = (root: string, dataset: string): boolean => dataset.startsWith(`${root}/deleted/`);
+
+/**
+ * Checks the name of a zpool or of a dataset in one (zpool-create(8), zfs(8)).
+ *
+ * @throws Error whose text goes on after the value
+ */
+export const checkDatasetName = (value: string): void => {
+  if (
+    !/^[A-Za-z][A-Za-z0-9_.:-]*(\/[A-Za-z0-9_.:-]+)*$/.test(value) ||
+    /^(mirror|raidz|draid|spare|log|c[0-9])/.test(value)
+  ) {
+    throw badRequest('must be the name of a zpool, or of a dataset in one');
+  }
+};
 
 /** The zpool that a pool's root dataset lies in. */
 export const zpoolOf = (root: string): string => root.split('/')[0] ?? root;

@@ -65,3 +65,12 @@ it('[05.205 05.263] the keys of the driver', () => {
   );
   expect(() => validateConfig(zfs.volumeConfig, { 'block.filesystem': 'ntfs' }, 'volume')).toThrow('btrfs, ext4, xfs');
 });
+
+it('[05.25] a source is a path, a zpool or a dataset, and never an option', () => {
+  const check = (config: Record<string, string>) => validateConfig(zfs.poolConfig, config, 'pool');
+  for (const good of ['/dev/sdb', 'tank', 'tank/slice', 'tank_1/a.b:c-d']) check({ source: good });
+  for (const bad of ['-r', '..', '../x', 'tank/', 'tank//x', 'tank/../x@y', 'a b', 'tank@s', '1tank', 'mirror']) {
+    expect(() => check({ source: bad }), bad).toThrow('"source"');
+    expect(() => check({ 'zfs.pool_name': bad }), bad).toThrow('"zfs.pool_name"');
+  }
+});

@@ -13,9 +13,11 @@ import {
   parseSize,
   UndoStack,
   unavailable,
+  validateConfig,
 } from '@lxd-ts/driver-kit';
 import { createSparseFile, isErrno, run } from '@lxd-ts/host';
 import { complaint, rows, unless, whileBusy, zfs, zpool } from './commands.ts';
+import { poolConfig } from './config.ts';
 import { poolDatasets, zpoolOf } from './names.ts';
 import { asOptions } from './properties.ts';
 
@@ -43,14 +45,8 @@ export const isImported = (name: string): boolean => existsSync(`/proc/spl/kstat
 /** What a pool lives in. Without a source, as while it is being created, that is its loop file. */
 const sourceOf = (spec: PoolSpec): string => spec.config.source || loopFile(spec);
 
-const checkZpoolName = (name: string): void => {
-  if (!/^[A-Za-z][A-Za-z0-9_.:-]*$/.test(name) || /^(mirror|raidz|draid|spare|log|c[0-9])/.test(name)) {
-    throw badRequest(`Invalid value for "zfs.pool_name": "${name}" is no name that a zpool can have`);
-  }
-};
-
 const refuseTaken = (name: string): void => {
-  checkZpoolName(name);
+  if (name.includes('/')) throw badRequest(`Invalid value for "zfs.pool_name": "${name}" must be the name of a zpool`);
   if (isImported(name)) throw conflict(`A zpool "${name}" exists already; choose another name with "zfs.pool_name"`);
 };
 
@@ -145,8 +141,9 @@ const takeDataset = async (spec: PoolSpec, source: string): Promise<Config> => {
 
 /** Makes or takes what the pool lives in, as its `source` says. Returns the effective configuration. */
 export const createSource = async (spec: PoolSpec): Promise<Config> => {
+  checkConfig(spec);
   const source = spec.config.source ?? '';
-  const name = spec.config['zfs.pool_name'] || spec.name;
+  const name = rootDataset(spec);
   if (source === '') return createLoopFile(spec, name);
   // A size is for loop files alone.
   const { size: _, ...config } = spec.config;
@@ -154,9 +151,14 @@ export const createSource = async (spec: PoolSpec): Promise<Config> => {
   return { ...config, ...(await takeDataset(spec, source)) };
 };
 
-/** The root dataset of a pool. */
+/** The root dataset of a pool: the one named, or that it was given, or one of the pool's name. */
 export const rootDataset = ({ config, name }: Pick<PoolSpec, 'config' | 'name'>): string =>
-  config['zfs.pool_name'] || name;
+  config['zfs.pool_name'] || (config.source?.startsWith('/') ? '' : config.source) || name;
+
+/** Checks the names that ZFS gets to see: one that begins like an option would be taken for one. */
+const checkConfig = (spec: PoolSpec): void => {
+  validateConfig(poolConfig, { 'zfs.pool_name': rootDataset(spec), source: spec.config.source ?? '' }, 'pool');
+};
 
 /**
  * @param directory - where its file is; undefined: it is on devices
@@ -187,6 +189,7 @@ const liesOn = async (name: string, path: string): Promise<boolean> => {
  * @returns whether it had to be: it may have been already
  */
 export const openSource = async (spec: PoolSpec): Promise<boolean> => {
+  checkConfig(spec);
   const name = zpoolOf(rootDataset(spec));
   const source = sourceOf(spec);
   const isPath = source.startsWith('/');
