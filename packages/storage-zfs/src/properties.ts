@@ -72,17 +72,14 @@ export const datasetProperties: readonly string[] = ['mountpoint=legacy', 'canmo
 export const diskProperties = (kind: PartKind, { content }: Pick<Volume, 'content'>): string[] =>
   assignments({ volmode: 'none', 'lxd:content_type': kind === 'formatted' ? 'filesystem' : content });
 
-/** The size that limits the dataset of a part: disks are limited by their own size, a machine's metadata by `size.state`. */
-const datasetSize = (volume: Volume): number | undefined =>
-  volume.content === 'filesystem'
-    ? volumeSize(volume)
-    : volume.config['size.state']
-      ? parseSize(volume.config['size.state'])
-      : undefined;
+/** The size of the dataset with a virtual machine's metadata. */
+export const stateSize = ({ config }: Pick<Volume, 'config'>): number | undefined =>
+  config['size.state'] ? parseSize(config['size.state']) : undefined;
 
 /** The limits of a dataset part, as far as there are any. */
 export const datasetLimits = (volume: Volume): string[] => {
-  const size = datasetSize(volume);
+  // A machine's own size is that of its disk.
+  const size = volume.content === 'filesystem' ? volumeSize(volume) : stateSize(volume);
   return size === undefined ? [] : limitProperties(volume.config, size);
 };
 

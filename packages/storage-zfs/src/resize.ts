@@ -11,7 +11,7 @@ import {
 import { complaint, rows, unless, zfs, zpool } from './commands.ts';
 import type { PoolContext } from './context.ts';
 import { type Part, partsOf, zpoolOf } from './names.ts';
-import { diskSize, limitProperties } from './properties.ts';
+import { diskSize, limitProperties, stateSize } from './properties.ts';
 
 /** The properties by which a dataset is limited, to go back to when setting them fails half way. */
 const limitNames = ['reservation', 'quota', 'refreservation', 'refquota'] as const;
@@ -60,24 +60,20 @@ export const regrowDisk = async (
   await growFilesystem(disk.path);
 };
 
-/** Disks grow; they never shrink, since nobody knows what is at their end. */
-export const resizeDisk = async (volume: Volume, zvol: string, size: number | undefined): Promise<void> => {
-  if (size === undefined) return;
-  const [now, wanted] = [await sizeOfDisk(volume, zvol), diskSize(volume, size)];
+/** Disks grow; they never shrink, since nobody knows what is at their end. Without a size one has at least the default one. */
+const resizeDisk = async (volume: Volume, zvol: string, size: number | undefined): Promise<void> => {
+  const now = await sizeOfDisk(volume, zvol);
+  const wanted = size === undefined ? Math.max(defaultDiskSize, now) : diskSize(volume, size);
   if (wanted < now) {
     throw badRequest(`Block volumes cannot be shrunk: it has ${now} bytes, ${size} were asked for`);
   }
   if (wanted > now) await setDiskSize(zvol, wanted);
 };
 
-/** A disk with a file system on it changes with that. Without a size it is as large as a new one. */
-export const resizeFormatted = async (
-  pool: PoolContext,
-  volume: Volume,
-  zvol: string,
-  size = defaultDiskSize,
-): Promise<void> => {
-  const [now, wanted] = [await sizeOfDisk(volume, zvol), diskSize(volume, size)];
+/** A disk with a file system on it changes with that. Without a size it has at least the default one. */
+const resizeFormatted = async (pool: PoolContext, volume: Volume, zvol: string, size: number | undefined) => {
+  const now = await sizeOfDisk(volume, zvol);
+  const wanted = size === undefined ? Math.max(defaultDiskSize, now) : diskSize(volume, size);
   if (wanted === now) return;
   const mountedAt = await pool.mounts.mountedAt(volume);
   await using disk = await pool.disks.device(zvol);
@@ -92,8 +88,7 @@ export const resizeFormatted = async (
 
 const resizePart = async (pool: PoolContext, volume: Volume, { dataset, kind }: Part, size: number | undefined) => {
   if (kind === 'dataset') {
-    // A machine's size is that of its disk.
-    if (volume.content === 'filesystem') await limitDataset(pool, volume, dataset, size);
+    await limitDataset(pool, volume, dataset, volume.content === 'filesystem' ? size : stateSize(volume));
   } else if (kind === 'disk') await resizeDisk(volume, dataset, size);
   else await resizeFormatted(pool, volume, dataset, size);
 };
