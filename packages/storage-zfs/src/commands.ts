@@ -23,8 +23,17 @@ const complaints: readonly (readonly [Complaint, RegExp])[] = [
 export const complaintOf = (error: unknown): Complaint | undefined =>
   error instanceof CommandError ? complaints.find(([, words]) => words.test(error.stderr))?.[0] : undefined;
 
-/** Turns complaints that an operator can do something about into errors of their kind; others stay as they are. */
-export const explained = (error: unknown): unknown => {
+/** The error of a program of ZFS, in its own name: what ends it with this process is no news. */
+const named = (error: unknown): unknown => {
+  if (!(error instanceof CommandError) || error.exitCode === null) return error;
+  const { argv, exitCode, signal, stdout, stderr } = error;
+  const title = argv.find((argument) => argument === 'zfs' || argument === 'zpool');
+  return new CommandError({ argv, exitCode, signal, stdout, stderr, cause: error, ...(title ? { title } : {}) });
+};
+
+/** Turns complaints that an operator can do something about into errors of their kind; others stay what they are. */
+export const explained = (failure: unknown): unknown => {
+  const error = named(failure);
   const what = complaintOf(error);
   if (what === 'full') return internal(`No space left in the storage pool: ${messageOf(error)}`, { cause: error });
   if (what === 'busy') return conflict(`In use: ${messageOf(error)}`, { cause: error });

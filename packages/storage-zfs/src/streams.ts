@@ -3,7 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { badRequest, dieWithUs, messageOf, type Work } from '@lxd-ts/driver-kit';
 import { type Argv, spawnStream } from '@lxd-ts/host';
-import { cancelledBy, complaintOf, debianPackage, explained } from './commands.ts';
+import { cancelledBy, complaint, debianPackage, explained } from './commands.ts';
 
 /** What is sent: a snapshot, whole or as the difference to an earlier one or to the origin of the clone. */
 export interface Sent {
@@ -109,8 +109,9 @@ export const receiveBytes = async (
   // A stream that broke tells why by itself; a receiver that gave up leaves a broken pipe behind, which says nothing.
   if (end.status === 'rejected') {
     work.signal?.throwIfAborted();
-    if (complaintOf(end.reason) === 'full') throw explained(end.reason);
-    throw badRequest(`The stream cannot be received: ${messageOf(end.reason)}`, { cause: end.reason });
+    const reason = explained(end.reason);
+    if (complaint(reason) === 'full') throw reason;
+    throw badRequest(`The stream cannot be received: ${messageOf(reason)}`, { cause: reason });
   }
   if (fed.status === 'rejected') throw badRequest(`The stream broke: ${messageOf(fed.reason)}`, { cause: fed.reason });
 };
