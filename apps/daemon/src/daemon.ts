@@ -8,6 +8,7 @@ import { releaseProgramPages } from '@lxd-ts/host';
 import { lxc } from '@lxd-ts/instance-lxc';
 import { bridge, bridgedNic, p2pNic } from '@lxd-ts/network-bridge';
 import { btrfs } from '@lxd-ts/storage-btrfs';
+import { ceph, cephfs, cephobject } from '@lxd-ts/storage-ceph';
 import { dir } from '@lxd-ts/storage-dir';
 import { lvm } from '@lxd-ts/storage-lvm';
 import { zfs } from '@lxd-ts/storage-zfs';
@@ -27,7 +28,20 @@ import { handleOf, type Instance } from './instances/instance.ts';
 import { expireLogs } from './instances/logs.ts';
 
 /** The drivers this daemon comes with. Plug-ins add theirs. */
-const drivers: readonly Driver[] = [dir, btrfs, lvm, zfs, bridge, lxc, bridgedNic, p2pNic, ...deviceDrivers];
+const drivers: readonly Driver[] = [
+  dir,
+  btrfs,
+  lvm,
+  zfs,
+  ceph,
+  cephfs,
+  cephobject,
+  bridge,
+  lxc,
+  bridgedNic,
+  p2pNic,
+  ...deviceDrivers,
+];
 
 const minute = 60 * 1000;
 const hour = 60 * minute;

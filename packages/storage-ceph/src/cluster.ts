@@ -166,13 +166,15 @@ export const cephJson = async <T>(
   return shape.parse(JSON.parse(text));
 };
 
+export const configurationFile = ({ name }: Pick<Cluster, 'name'>): string => `/etc/ceph/${name}.conf`;
+
 /**
  * Checks that a cluster is configured on this host.
  *
  * @throws LxdError bad-request that names the key
  */
 export const checkCluster = async ({ name }: Cluster, key: string): Promise<void> => {
-  const file = `/etc/ceph/${name}.conf`;
+  const file = configurationFile({ name });
   try {
     await readFile(file);
   } catch (error) {

@@ -1,5 +1,5 @@
 /** An open pool of the `ceph` driver. */
-import { mkdir, rm, rmdir } from 'node:fs/promises';
+import { mkdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   badRequest,
@@ -13,7 +13,7 @@ import {
   unavailable,
 } from '@lxd-ts/driver-kit';
 import { CommandError, isErrno, mountsBelow, run } from '@lxd-ts/host';
-import { type Cluster, ceph } from '../cluster.ts';
+import { type Cluster, ceph, configurationFile } from '../cluster.ts';
 import { copier } from './copies.ts';
 import { devicesOf } from './devices.ts';
 import { thaw } from './freeze.ts';
@@ -49,13 +49,11 @@ const waitForStragglers = async (lock: string): Promise<void> => {
   }
 };
 
-/** The id of a cluster, from its configuration file where it is there. */
+/** The id of a cluster, from its configuration file where it is there: the cluster itself is asked by a program that starts slowly. */
 const clusterId = async (cluster: Cluster): Promise<string> => {
-  try {
-    return await ceph(cluster, ['ceph-conf', '--lookup', 'fsid']);
-  } catch {
-    return ceph(cluster, ['ceph', 'fsid']);
-  }
+  const text = await readFile(configurationFile(cluster), 'utf8');
+  const written = /^\s*fsid\s*=\s*([0-9a-f-]{36})\s*$/m.exec(text)?.[1];
+  return written ?? (await ceph(cluster, ['ceph', 'fsid'])).trim();
 };
 
 /** Removes what an earlier run left, and learns the sizes of images by the way. */
@@ -71,8 +69,9 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
   const osdPool = osdPoolOf(spec);
   let config: Config = spec.config;
 
-  const [space, fsid] = await Promise.all([estimatedSpace(cluster, osdPool), clusterId(cluster)]);
+  const space = await estimatedSpace(cluster, osdPool);
   if (space === undefined) throw unavailable(`Ceph cluster "${cluster.name}" has no OSD pool "${osdPool}"`);
+  const fsid = await clusterId(cluster);
   await mkdir(root, { recursive: true, mode: 0o711 });
   const lock = join(root, '.commands');
 
@@ -82,7 +81,7 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
     config: () => imageSettings(config),
     guard: ['flock', '--shared', '--no-fork', lock],
   });
-  const devices = devicesOf(images, fsid.trim());
+  const devices = devicesOf(images, fsid);
   const measured = measurementsOf(images, space, () => isTrueOrUnset(config['ceph.rbd.du']));
   const mounts = mountsOf(root, images, devices, measured);
   const resize = resizer(images, devices, mounts);
