@@ -272,6 +272,15 @@ it('signed chunks with a signed trailer are taken', async () => {
   );
 });
 
+it('documents may write characters as references, by name and by number', async () => {
+  for (const reference of ['&quot;', '&#34;', '&#x22;', '"', '<![CDATA["]]>']) {
+    expect((await ask({ method: 'PUT', url: '/data/q%22' })).status).toBe(200);
+    const body = `<Delete><Object><Key>q${reference}</Key></Object></Delete>`;
+    expect((await ask({ method: 'POST', url: '/data?delete=', body })).body).toContain('<Key>q&quot;</Key>');
+    expect((await ask({ method: 'GET', url: '/data/q%22' })).status, reference).toBe(404);
+  }
+});
+
 it('documents are limited before they are read', async () => {
   const large = `<Delete>${'<Object><Key>a</Key></Object>'.repeat(100_000)}</Delete>`;
   expect(codeOf((await ask({ method: 'POST', url: '/data?delete=', body: large })).body)).toBe(

@@ -44,6 +44,8 @@ const parser = new XMLParser({
   removeNSPrefix: true,
   parseTagValue: false,
   trimValues: false,
+  // References by number too: Go's clients write quotes so.
+  htmlEntities: true,
   // Else elements named like members of Object.prototype would be made members of it.
   strictReservedNames: true,
 });
@@ -56,7 +58,7 @@ const parser = new XMLParser({
  */
 export const parseXml = (text: string): unknown => {
   // No entities of its own: they can make much out of little. No document of S3 declares any.
-  if (/<!/.test(text.replace(/<!--[\s\S]*?-->/g, '')) || XMLValidator.validate(text) !== true) {
+  if (/<!(?!\[CDATA\[)/.test(text.replace(/<!--[\s\S]*?-->/g, '')) || XMLValidator.validate(text) !== true) {
     throw new S3Error('MalformedXML');
   }
   try {
