@@ -88,7 +88,7 @@ it('a server that is killed loses nothing that it acknowledged, and shows nothin
   const directory = join(scratch.folder, 'data');
   const allowed: Allowed = new Map();
   const keys = ['a', 'a/b', 'a/b/c', 'd/e', 'f'];
-  for (let round = 0; round < 8; round++) {
+  for (let round = 0; round < 5; round++) {
     const { client, kill } = await start(directory);
     const work = Promise.allSettled(keys.map((key) => busy(client, allowed, key)));
     await new Promise((resolve) => setTimeout(resolve, randomInt(200, 900)));
