@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { readdir, utimes } from 'node:fs/promises';
+import { cp, readdir, rename, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   AbortMultipartUploadCommand,
@@ -152,6 +152,26 @@ it('an object in parts that is replaced while it is read is read to its end', as
   await object[Symbol.asyncDispose]();
   expect((await names('assembled')).length).toBe(before.length - 1);
   expect((await get('read')).bytes.toString()).toBe('new');
+});
+
+it('data of an object that was replaced just before a crash is gone after the next start', async () => {
+  const id = await begin('crash');
+  const one = await part('crash', id, 1, rest);
+  await complete('crash', id, [one]);
+  const directory = join(server.directory, 'assembled', id);
+  await cp(directory, `${directory}-kept`, { recursive: true });
+  await client.send(new PutObjectCommand({ Bucket, Key: 'crash', Body: 'new' }));
+  await rename(`${directory}-kept`, directory);
+  // And one of which the object was not made yet: it goes on.
+  const unfinished = await begin('unfinished');
+  const two = await part('unfinished', unfinished, 1, rest);
+  await rename(join(server.directory, 'uploads', unfinished), join(server.directory, 'assembled', unfinished));
+  await server.reopen();
+  await server.files().tidied;
+  expect(await names('assembled')).not.toContain(id);
+  expect(await names('uploads')).toEqual([unfinished]);
+  await complete('unfinished', unfinished, [two]);
+  expect((await get('crash')).bytes.toString()).toBe('new');
 });
 
 it('uploads survive another start; after a week without a part they are removed', async () => {

@@ -76,13 +76,24 @@ export const checkPartNumber = (number: number): void => {
 const isId = (id: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id);
 
 const descriptionFile = 'upload.json';
+/** The same, once the upload has become an object: without that its directory is of no more use. */
+const completedFile = 'completed.json';
 
-const readUpload = async (directory: string): Promise<Upload | undefined> => {
+const readUpload = async (directory: string, file = descriptionFile): Promise<Upload | undefined> => {
   try {
-    return description.parse(JSON.parse(await readFile(join(directory, descriptionFile), 'utf8')));
+    return description.parse(JSON.parse(await readFile(join(directory, file), 'utf8')));
   } catch (error) {
     if (isErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
     throw error;
+  }
+};
+
+/** Runs what is about the data of an object that may be replaced or deleted meanwhile, and its data with it. */
+const unlessGone = async (work: () => Promise<void>): Promise<void> => {
+  try {
+    await work();
+  } catch (error) {
+    if (!isErrno(error, 'ENOENT')) throw error;
   }
 };
 
@@ -122,6 +133,17 @@ export const createUploads = (layout: Layout, locks: KeyLocks, objects: Objects,
   const completed = async (key: string, id: string): Promise<ObjectRecord | undefined> => {
     const record = await objects.record(key);
     return record?.assembled === id ? record : undefined;
+  };
+
+  const markCompleted = (id: string): Promise<void> =>
+    rename(join(assembled.directory(id), descriptionFile), join(assembled.directory(id), completedFile));
+
+  /** What is left to do once the object is there: parts that are not in it go. */
+  const finish = async (id: string, listed: ReadonlySet<number>): Promise<void> => {
+    await markCompleted(id);
+    for (const number of await numbersIn(assembled.directory(id))) {
+      if (!listed.has(number)) await removeFile(join(assembled.directory(id), String(number)));
+    }
   };
 
   const complete: Uploads['complete'] = async (key, id, parts, check) => {
@@ -166,10 +188,7 @@ export const createUploads = (layout: Layout, locks: KeyLocks, objects: Objects,
       await rename(assembled.directory(id), directory);
       throw error;
     }
-    const listed = new Set(found.map(({ number }) => number));
-    for (const number of await numbersIn(assembled.directory(id))) {
-      if (!listed.has(number)) await removeFile(join(assembled.directory(id), String(number)));
-    }
+    await unlessGone(() => finish(id, new Set(found.map(({ number }) => number))));
     return made;
   };
 
@@ -180,18 +199,21 @@ export const createUploads = (layout: Layout, locks: KeyLocks, objects: Objects,
       await discardDirectory(layout, directory);
   };
 
-  /** Data of which no object is made: a crash came between. The upload is as it was before, to be completed again. */
-  const takeBack = async (id: string): Promise<void> => {
+  /**
+   * Looks at data after a start. A crash may have come before the object of it was made: then the upload is as it was, to be
+   * completed again. Or after the object was replaced: then the data goes.
+   */
+  const settle = async (id: string): Promise<void> => {
     const directory = assembled.directory(id);
     const upload = await readUpload(directory);
-    if (!upload) return discardDirectory(layout, directory);
-    await locks.run(upload.key, async () => {
-      if (assembled.isDoomed(id) || (await completed(upload.key, id))) return;
-      try {
-        await rename(directory, directoryOf(id));
-      } catch (error) {
-        if (!isErrno(error, 'ENOENT')) throw error;
-      }
+    const before = upload ?? (await readUpload(directory, completedFile));
+    if (!before) return discardDirectory(layout, directory);
+    await locks.run(before.key, async () => {
+      if (assembled.isDoomed(id)) return;
+      const isObject = (await completed(before.key, id)) !== undefined;
+      if (isObject && upload) await unlessGone(() => markCompleted(id));
+      else if (!isObject && upload) await unlessGone(() => rename(directory, directoryOf(id)));
+      else if (!isObject) await discardDirectory(layout, directory);
     });
   };
 
@@ -259,7 +281,7 @@ export const createUploads = (layout: Layout, locks: KeyLocks, objects: Objects,
     async tidy(signal) {
       for (const id of (await readdir(layout.assembled)).filter(isId)) {
         if (signal.aborted) return;
-        await alone(id, () => takeBack(id));
+        await alone(id, () => settle(id));
       }
       for (const id of (await readdir(layout.uploads)).filter(isId)) {
         if (signal.aborted) return;
