@@ -152,6 +152,10 @@ const relay = async ({ source, target, onUpdate, onStart }: Transfer): Promise<v
     });
     await Promise.all(channels);
     await Promise.all([receiving.wait(), sending.wait()]);
+  } catch (error) {
+    // Neither side has anybody left to talk to; one of them may have ended by itself.
+    await Promise.allSettled([sending.cancel(), receiving.cancel()]);
+    throw error;
   } finally {
     events?.close();
   }

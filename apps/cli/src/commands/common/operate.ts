@@ -28,6 +28,41 @@ export interface OperateOptions extends CallOptions {
   label?: string;
 }
 
+/** How something that runs operations tells of them. */
+export interface Watch {
+  onUpdate: ((operation: OperationObject) => void) | undefined;
+  onStart: (operation: Operation) => void;
+}
+
+/**
+ * Stays with something that runs an operation: shows its progress, cancels it when the user interrupts.
+ *
+ * @param label - where the progress goes in its line, marked `%s`
+ */
+export const attended = async <T>(
+  cli: Cli,
+  label: string | undefined,
+  work: (watch: Watch) => Promise<T>,
+): Promise<T> => {
+  const progress = progressLine(cli.global.quiet, label);
+  let running: Operation | undefined;
+  const { promise: interrupted, reject } = Promise.withResolvers<never>();
+  const interrupt = onInterrupt(() => running, reject);
+  process.on('SIGINT', interrupt);
+  try {
+    const ended = work({
+      onUpdate: progress?.operation,
+      onStart: (operation) => {
+        running = operation;
+      },
+    });
+    return await Promise.race([ended, interrupted]);
+  } finally {
+    process.off('SIGINT', interrupt);
+    progress?.done();
+  }
+};
+
 /**
  * Runs a background operation to its end: shows its progress, cancels it when the user interrupts.
  *
@@ -42,22 +77,5 @@ export const operate = async (
   options: OperateOptions = {},
 ): Promise<OperationObject | undefined> => {
   const { label, ...call } = options;
-  const progress = progressLine(cli.global.quiet, label);
-  let running: Operation | undefined;
-  const { promise: interrupted, reject } = Promise.withResolvers<never>();
-  const interrupt = onInterrupt(() => running, reject);
-  process.on('SIGINT', interrupt);
-  try {
-    const ended = run(client, method, segments, body, {
-      ...call,
-      onUpdate: progress?.operation,
-      onStart: (operation) => {
-        running = operation;
-      },
-    });
-    return await Promise.race([ended, interrupted]);
-  } finally {
-    process.off('SIGINT', interrupt);
-    progress?.done();
-  }
+  return attended(cli, label, (watch) => run(client, method, segments, body, { ...call, ...watch }));
 };

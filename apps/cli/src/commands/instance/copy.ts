@@ -4,12 +4,12 @@ import type { Cli } from '../../cli.ts';
 import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { bool, list, string, targetFlag } from '../../command/flags.ts';
-import { progressLine } from '../../output/progress.ts';
 import type { Config, Devices } from '../../shapes/types.ts';
-import { operate } from '../common/operate.ts';
+import { attended, operate } from '../common/operate.ts';
 import { readInstance, writeInstance } from '../config/target.ts';
 import { onMember } from '../server.ts';
 import { configOptions, deviceOptions } from './create.ts';
+import { instancePath } from './delete.ts';
 
 export const transferModes = `Transfer modes (--mode):
  - pull: Target server pulls the data from the source server (source must listen on network)
@@ -131,29 +131,26 @@ export const copyInstance = async (cli: Cli, from: string, to: string, options: 
       { label: 'Transferring instance: %s' },
     );
   } else {
-    const progress = progressLine(cli.global.quiet, 'Transferring instance: %s');
-    try {
-      await transfer({
-        mode: options.mode,
-        source: {
-          client: source.client,
-          segments: snapshot === undefined ? ['instances', instance] : ['instances', instance, 'snapshots', snapshot],
-          body: {
-            name: snapshot ?? instance,
-            live,
-            instance_only: instanceOnly,
-            container_only: instanceOnly,
-            allow_inconsistent: allowInconsistent,
-          },
+    const wanted = {
+      mode: options.mode,
+      source: {
+        client: source.client,
+        segments: instancePath(source.name),
+        body: {
+          name: snapshot ?? instance,
+          live,
+          instance_only: instanceOnly,
+          container_only: instanceOnly,
+          allow_inconsistent: allowInconsistent,
         },
-        target: { client, segments: ['instances'], body, from: common },
-        onUpdate: progress?.operation,
-      });
+      },
+      target: { client, segments: ['instances'], body, from: common },
+    };
+    try {
+      await attended(cli, 'Transferring instance: %s', (watch) => transfer({ ...wanted, ...watch }));
     } catch (error) {
       const failed = options.mode === 'push' ? 'migration' : 'creation';
       throw error instanceof Error ? new UserError(`Failed instance ${failed}: ${error.message}`) : error;
-    } finally {
-      progress?.done();
     }
   }
 

@@ -3,9 +3,8 @@ import type { Cli } from '../../cli.ts';
 import { command } from '../../command/command.ts';
 import { UserError } from '../../command/errors.ts';
 import { bool, string, targetFlag } from '../../command/flags.ts';
-import { progressLine } from '../../output/progress.ts';
 import { out } from '../../output/streams.ts';
-import { operate } from '../common/operate.ts';
+import { attended, operate } from '../common/operate.ts';
 import { transferMode } from '../instance/copy.ts';
 
 /** `[<remote>:]<pool>/<volume>[/<snapshot>]` in its parts. */
@@ -81,18 +80,15 @@ const copy = async (cli: Cli, source: Ref, target: Ref, wish: Wish, label: strin
       `A snapshot cannot be sent to another server, make a volume of it first: lxc storage volume copy ${pool}/${name} ${pool}/<volume>`,
     );
   }
-  const progress = progressLine(cli.global.quiet, label);
+  const wanted = {
+    mode: transferMode(wish.mode),
+    source: { client: from, segments, body: { name: volume, volume_only: wish.volumeOnly } },
+    target: { client: to, segments: collection(target.pool), body, from: common },
+  };
   try {
-    await transfer({
-      mode: transferMode(wish.mode),
-      source: { client: from, segments, body: { name: volume, volume_only: wish.volumeOnly } },
-      target: { client: to, segments: collection(target.pool), body, from: common },
-      onUpdate: progress?.operation,
-    });
+    await attended(cli, label, (watch) => transfer({ ...wanted, ...watch }));
   } catch (error) {
     throw error instanceof Error ? new UserError(`Failed storage volume creation: ${error.message}`) : error;
-  } finally {
-    progress?.done();
   }
 };
 
