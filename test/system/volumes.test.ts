@@ -297,3 +297,29 @@ describe('disks', () => {
     await lxc('storage', 'volume', 'delete', 'plain', 'disk');
   });
 });
+
+test('[05.46 05.54 05.58 05.71 05.74 05.125] what uses pools and volumes; the root volume of an instance is configured by its type', async () => {
+  await lxc('storage', 'volume', 'create', 'plain2', 'seen');
+  await lxc('storage', 'volume', 'snapshot', 'plain2', 'seen', 's0');
+  await lxc('init', 'busybox', 'seer', '--storage', 'plain2');
+  await lxc('storage', 'volume', 'attach', 'plain2', 'seen', 'seer', '/data');
+  const usable = z.looseObject({ used_by: texts });
+  expect(usable.parse(await lxd.api('GET', '/1.0/storage-pools/plain2')).used_by).toEqual([
+    '/1.0/instances/seer',
+    url('plain2', 'seen'),
+    `${url('plain2', 'seen')}/snapshots/s0`,
+  ]);
+  const rows = z.array(z.looseObject({ name: z.string(), type: z.string(), used_by: texts }));
+  const seen = rows.parse(await lxd.api('GET', '/1.0/storage-pools/plain2/volumes?recursion=1'));
+  expect(seen.map(({ name, type, used_by }) => [type, name, used_by])).toEqual([
+    ['container', 'seer', ['/1.0/instances/seer']],
+    ['custom', 'seen', ['/1.0/instances/seer']],
+    ['custom', 'seen/s0', []],
+  ]);
+  await lxc('storage', 'volume', 'set', 'plain2', 'container/seer', 'user.note=mine');
+  expect(await lxc('storage', 'volume', 'get', 'plain2', 'container/seer', 'user.note')).toBe('mine\n');
+  for (const setting of ['size=1GiB', 'snapshots.expiry=1d', 'security.shifted=true', 'nonsense=1'])
+    expect(await lxcFails('storage', 'volume', 'set', 'plain2', 'container/seer', setting)).toContain('Error');
+  await lxc('delete', 'seer');
+  await lxc('storage', 'volume', 'delete', 'plain2', 'seen');
+});

@@ -91,7 +91,7 @@ export const createApi = async (
   projectRoutes(router, stores.projects, events, usedBy.project);
   profileRoutes(router, area.profiles);
   networkRoutes(router, networks, (_project, name) => usedBy.network(name));
-  storageRoutes(router, { ...storage, events, poolStore: stores.pools, usedBy: usedBy.pool });
+  storageRoutes(router, { ...storage, events, poolStore: stores.pools, usedBy: storage.poolUsers });
   const volumeParts = {
     store: stores.volumes,
     snapshots: storage.volumeSnapshots,
@@ -112,6 +112,7 @@ export const createApi = async (
     copying: storage.volumeCopying,
     importing: storage.volumeImporting,
     usedBy: storage.volumeUsers,
+    updateInstanceVolume: storage.updateInstanceVolume,
     deleteImageVolume: (volume) => imageVolumes.removeFrom(volume.pool, volume.name),
     rootUsage: async (volume) => rootVolumes.usage(await stores.instances.get(volume.project, volume.name)),
   });

@@ -4,6 +4,7 @@ import { attaches } from '../core/used-by.ts';
 import { createImageVolumes } from '../images/pool-volumes.ts';
 import type { Instance } from '../instances/instance.ts';
 import { createVolumeMigration } from '../migration/volumes.ts';
+import { createInstanceVolumeUpdate } from '../storage/instance-volume-update.ts';
 import { createOwnData, holdsOwnData } from '../storage/own-data.ts';
 import { createPools } from '../storage/pools.ts';
 import { createRootSnapshots } from '../storage/root-snapshots.ts';
@@ -88,9 +89,19 @@ export const createStorage = (base: Base, record: RootVolumeParts['backupContent
     rootVolumes,
     rootSnapshots: createRootSnapshots(pools, rootVolumes, stores.volumes),
     volumeProject,
-    /** URLs of what uses a volume of any type. */
-    volumeUsers: (volume: StoredVolume) => (volume.type === 'custom' ? customUsers(volume) : usedBy.volume(volume)),
+    /** URLs of what uses volumes of any type, in a constant number of queries. */
+    volumeUsers: async (all: readonly StoredVolume[]) => {
+      const users = await usedBy.volumes(all);
+      const isOwn = holdsOwnData(settings);
+      return (volume: StoredVolume): string[] => [
+        ...(volume.type === 'custom' && isOwn(volume) ? ['/1.0'] : []),
+        ...users(volume),
+      ];
+    },
+    /** URLs of what uses a pool or is cached in it. */
+    poolUsers: async (pool: string) => [...(await usedBy.imagesIn(pool)), ...(await usedBy.pool(pool))],
     ownData: createOwnData({ ...base, volumes: customVolumes, store: stores.volumes }),
+    updateInstanceVolume: createInstanceVolumeUpdate({ ...base, pools, store: stores.volumes }),
     customVolumes,
     volumeCopying,
     volumeSnapshots,

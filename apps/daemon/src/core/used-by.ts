@@ -55,7 +55,10 @@ const isIn =
 export interface UsedBy {
   network(name: string): Promise<string[]>;
   pool(name: string): Promise<string[]>;
-  volume(volume: StoredVolume): Promise<string[]>;
+  /** What uses volumes of any type, in a constant number of queries. */
+  volumes(all: readonly StoredVolume[]): Promise<(volume: StoredVolume) => string[]>;
+  /** Images that are unpacked in a pool. They are a cache, and do not keep it. */
+  imagesIn(pool: string): Promise<string[]>;
   /** Instances and profiles that attach a custom volume. */
   customVolume(name: VolumeKey): Promise<string[]>;
   /** Everything in a project. */
@@ -71,26 +74,29 @@ export const createUsedBy = ({
   images,
   buckets,
 }: Stores): UsedBy => {
-  /** Instances and profiles that have a device for which `uses` holds. */
-  const devicesThat = async (uses: (device: Config) => boolean): Promise<string[]> => {
+  /** Finds instances and profiles that have a device for which something holds. */
+  const deviceUsers = async (): Promise<(uses: (device: Config) => boolean) => string[]> => {
     const [allInstances, allSnapshots, allProfiles] = await Promise.all([
       instances.list(),
       snapshots.list(),
       profiles.list(),
     ]);
     const snapshotsOf = Map.groupBy(allSnapshots, (snapshot) => snapshot.instanceId);
-    const any = (devices: Devices): boolean => Object.values(devices).some(uses);
-    return [
-      ...allInstances.flatMap(({ id, name, project, expanded }) => [
-        ...(any(expanded.devices) ? [instanceUrl(name, { project })] : []),
-        // A snapshot has devices of its own, which it comes back with.
-        ...(snapshotsOf.get(id) ?? [])
-          .filter((snapshot) => any(snapshot.devices))
-          .map((snapshot) => instanceSnapshotUrl(name, snapshot.name, { project })),
-      ]),
-      ...allProfiles.filter((one) => any(one.devices)).map(({ name, project }) => profileUrl(name, { project })),
-    ];
+    return (uses) => {
+      const any = (devices: Devices): boolean => Object.values(devices).some(uses);
+      return [
+        ...allInstances.flatMap(({ id, name, project, expanded }) => [
+          ...(any(expanded.devices) ? [instanceUrl(name, { project })] : []),
+          // A snapshot has devices of its own, which it comes back with.
+          ...(snapshotsOf.get(id) ?? [])
+            .filter((snapshot) => any(snapshot.devices))
+            .map((snapshot) => instanceSnapshotUrl(name, snapshot.name, { project })),
+        ]),
+        ...allProfiles.filter((one) => any(one.devices)).map(({ name, project }) => profileUrl(name, { project })),
+      ];
+    };
   };
+  const devicesThat = async (uses: (device: Config) => boolean): Promise<string[]> => (await deviceUsers())(uses);
 
   const customUrl = ({ pool, project, name }: VolumeKey): string => storageVolumeUrl(pool, 'custom', name, { project });
 
@@ -112,11 +118,17 @@ export const createUsedBy = ({
       return [...devices, ...[...custom.map(customUrl), ...snapshotUrls].sort(), ...held.map(bucketUrl)];
     },
 
-    async volume(volume) {
-      const scope = { project: volume.project };
-      if (volume.type === 'custom') return devicesThat(attaches(volume));
-      return [volume.type === 'image' ? imageUrl(volume.name, scope) : instanceUrl(volume.name, scope)];
+    async volumes(all) {
+      const usersOf = all.some(({ type }) => type === 'custom') ? await deviceUsers() : () => [];
+      return (volume) => {
+        const scope = { project: volume.project };
+        if (volume.type === 'custom') return usersOf(attaches(volume));
+        return [volume.type === 'image' ? imageUrl(volume.name, scope) : instanceUrl(volume.name, scope)];
+      };
     },
+
+    imagesIn: async (pool) =>
+      (await volumes.list({ pool, type: 'image' })).map(({ name, project }) => imageUrl(name, { project })),
 
     customVolume: (name) => devicesThat(attaches(name)),
 

@@ -1,6 +1,7 @@
-import type { Config, Fill, Volume, Work } from '@lxd-ts/driver-kit';
+import { type Config, changedKeys, type Fill, type Volume, type Work } from '@lxd-ts/driver-kit';
 import type { Locks } from '../core/locks.ts';
 import type { OpenPool, Pools } from '../storage/pools.ts';
+import { volumeDefaults } from '../storage/root-volumes.ts';
 import type { StoredVolume, VolumeStore } from '../storage/volume-store.ts';
 
 /** Images unpacked in pools whose driver clones: one volume for each image and pool. */
@@ -29,6 +30,16 @@ const volumeOf = (fingerprint: string, config: Config): Volume => ({
   config,
 });
 
+/** Keys that change nothing of an unpacked image: its clones have their own. */
+const isPassing = (key: string): boolean => key === 'size' || key === 'block.mount_options' || key.startsWith('user.');
+
+/**
+ * What the pool's `volume.*` keys say of an image's volume: of which file system it is, for one. When that changes, the image is unpacked
+ * anew for the next instance.
+ */
+const wantedConfig = (open: OpenPool): Config =>
+  Object.fromEntries(Object.entries(volumeDefaults(open, 'image')).filter(([key]) => !isPassing(key)));
+
 export const createImageVolumes = ({ pools, volumes, locks }: Parts): ImageVolumes => {
   const removeRow = async (row: StoredVolume): Promise<void> => {
     const { storage } = await pools.open(row.pool);
@@ -37,23 +48,25 @@ export const createImageVolumes = ({ pools, volumes, locks }: Parts): ImageVolum
   };
 
   return {
-    async get({ pool, storage }, fingerprint, unpack, work) {
+    async get(open, fingerprint, unpack, work) {
+      const { pool, storage } = open;
       using _lock = await locks.wait(`image volume "${pool.name}/${fingerprint}"`, 'unpack', work?.signal);
+      const wanted = wantedConfig(open);
       const row = await volumes.find(pool.name, 'default', 'image', fingerprint);
-      const volume = volumeOf(fingerprint, row?.config ?? {});
-      if (row?.state === 'ready') return volume;
+      if (row?.state === 'ready' && changedKeys(row.config, wanted).length === 0)
+        return volumeOf(fingerprint, row.config);
+      if (row) await removeRow(row);
+      const volume = volumeOf(fingerprint, wanted);
       await storage.deleteVolume(volume);
-      const pending =
-        row ??
-        (await volumes.insert({
-          pool: pool.name,
-          project: 'default',
-          type: 'image',
-          content: 'filesystem',
-          name: fingerprint,
-          description: '',
-          config: {},
-        }));
+      const pending = await volumes.insert({
+        pool: pool.name,
+        project: 'default',
+        type: 'image',
+        content: 'filesystem',
+        name: fingerprint,
+        description: '',
+        config: wanted,
+      });
       await storage.createVolume(volume, unpack, work);
       await volumes.markReady(pending.id);
       return volume;

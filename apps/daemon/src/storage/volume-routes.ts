@@ -12,6 +12,7 @@ import { created, done, type Reply, sync } from '../http/reply.ts';
 import { type ApiRequest, json, param, recursionOf } from '../http/request.ts';
 import type { Router } from '../http/router.ts';
 import type { VolumeMigration } from '../migration/volumes.ts';
+import type { UpdateInstanceVolume } from './instance-volume-update.ts';
 import type { PoolStore } from './pool-store.ts';
 import type { VolumeCopying } from './volume-copy.ts';
 import type { VolumeImporting } from './volume-import.ts';
@@ -19,7 +20,7 @@ import { type VolumeName, volumeUrl } from './volume-name.ts';
 import { type VolumeRequests, volumePath, volumesPath, volumeType } from './volume-request.ts';
 import type { VolumeSnapshots } from './volume-snapshots.ts';
 import type { StoredVolume, VolumeStore } from './volume-store.ts';
-import { type CustomVolumes, editableVolume } from './volumes.ts';
+import { type CustomVolumes, editableVolume, type VolumeContent } from './volumes.ts';
 
 interface Parts {
   readonly pools: PoolStore;
@@ -30,7 +31,9 @@ interface Parts {
   readonly migration: VolumeMigration;
   readonly snapshots: VolumeSnapshots;
   readonly requests: VolumeRequests;
-  readonly usedBy: (volume: StoredVolume) => Promise<readonly string[]>;
+  /** URLs of what uses volumes, in a constant number of queries. */
+  readonly usedBy: (all: readonly StoredVolume[]) => Promise<(volume: StoredVolume) => readonly string[]>;
+  readonly updateInstanceVolume: UpdateInstanceVolume;
   /** Removes an image's volume from one pool; the image stays. */
   readonly deleteImageVolume: (volume: StoredVolume) => Promise<void>;
   /** Usage of an instance's root volume. */
@@ -52,12 +55,12 @@ const headerOf = (request: ApiRequest, name: string): string => {
 export const volumeRoutes = (router: Router, parts: Parts): void => {
   const { pools, store, volumes, copying, importing, migration, snapshots, requests } = parts;
 
-  const render = async (volume: StoredVolume) => ({
+  const render = (volume: StoredVolume, users: readonly string[]) => ({
     config: volume.config,
     description: volume.description,
     name: volume.name,
     type: volume.type,
-    used_by: await parts.usedBy(volume),
+    used_by: users,
     location: 'none',
     content_type: volume.content,
     project: volume.project,
@@ -74,28 +77,30 @@ export const volumeRoutes = (router: Router, parts: Parts): void => {
       (volume) => volume.state === 'ready' && isSeen(volume),
     );
     const matches = filterFrom(request);
-    const rendered = await Promise.all(
-      found.map(async (volume) => {
-        const { pool: owner, type: kind, name, project } = volume;
-        const saved = (await store.snapshots(volume.id)).filter((snapshot) => snapshot.state === 'ready');
-        const wire = await render(volume);
-        return [
-          { wire, url: storageVolumeUrl(owner, kind, name, { project }) },
-          // Snapshots are listed like volumes, as `<volume>/<snapshot>`.
-          ...saved.map((snapshot) => ({
-            wire: {
-              ...wire,
-              name: `${name}/${snapshot.name}`,
-              description: snapshot.description,
-              config: snapshot.config,
-              used_by: [],
-              created_at: snapshot.createdAt.toISOString(),
-            },
-            url: storageVolumeSnapshotUrl(owner, kind, name, snapshot.name, { project }),
-          })),
-        ];
-      }),
-    );
+    const [usersOf, snapshotsOf] = await Promise.all([
+      parts.usedBy(found),
+      store.snapshotsByVolume(found.map(({ id }) => id)),
+    ]);
+    const rendered = found.map((volume) => {
+      const { pool: owner, type: kind, name, project } = volume;
+      const saved = (snapshotsOf.get(volume.id) ?? []).filter((snapshot) => snapshot.state === 'ready');
+      const wire = render(volume, usersOf(volume));
+      return [
+        { wire, url: storageVolumeUrl(owner, kind, name, { project }) },
+        // Snapshots are listed like volumes, as `<volume>/<snapshot>`.
+        ...saved.map((snapshot) => ({
+          wire: {
+            ...wire,
+            name: `${name}/${snapshot.name}`,
+            description: snapshot.description,
+            config: snapshot.config,
+            used_by: [],
+            created_at: snapshot.createdAt.toISOString(),
+          },
+          url: storageVolumeSnapshotUrl(owner, kind, name, snapshot.name, { project }),
+        })),
+      ];
+    });
     const wanted = rendered.flat().filter(({ wire }) => !matches || matches(wire));
     return sync(wanted.map(({ wire, url }) => (recursionOf(request) > 0 ? wire : url)));
   };
@@ -172,27 +177,31 @@ export const volumeRoutes = (router: Router, parts: Parts): void => {
   router.on('GET', volumePath, async (request) => {
     const volume = await requests.find(request);
     if (volume.state !== 'ready') throw notFound('Storage volume not found');
-    return sync(await render(volume), editableVolume(volume));
+    const usersOf = await parts.usedBy([volume]);
+    return sync(render(volume, usersOf(volume)), editableVolume(volume));
   });
 
+  const update = async (request: ApiRequest, row: StoredVolume, change: VolumeContent): Promise<Reply> => {
+    if (row.type === 'container' || row.type === 'virtual-machine')
+      await parts.updateInstanceVolume(row, change, request.ifMatch);
+    else await volumes.update(await requests.customOnly(request, 'changed'), change, request.ifMatch);
+    return done();
+  };
+
   router.on('PUT', volumePath, async (request) => {
-    const name = await requests.customOnly(request, 'changed');
     const { restore, description, config } = await json(request, storageVolumePut);
-    if (restore) await snapshots.restore(name, restore);
-    else await volumes.update(name, { description, config }, request.ifMatch);
+    if (!restore) return update(request, await requests.find(request), { description, config });
+    await snapshots.restore(await requests.customOnly(request, 'restored'), restore);
     return done();
   });
 
   router.on('PATCH', volumePath, async (request) => {
-    const name = await requests.customOnly(request, 'changed');
     const change = await json(request, patchOf(storageVolumePut));
-    const before = await volumes.get(name);
-    await volumes.update(
-      name,
-      { description: change.description ?? before.description, config: { ...before.config, ...change.config } },
-      request.ifMatch,
-    );
-    return done();
+    const before = await requests.find(request);
+    return update(request, before, {
+      description: change.description ?? before.description,
+      config: { ...before.config, ...change.config },
+    });
   });
 
   router.on('POST', volumePath, async (request) => {

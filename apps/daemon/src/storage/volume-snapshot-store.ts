@@ -3,6 +3,7 @@ import {
   asc,
   type Database,
   eq,
+  inList,
   insertRow,
   isNotNull,
   loadConfigs,
@@ -42,6 +43,8 @@ export interface SnapshotPlace {
 export interface VolumeSnapshotStore {
   /** Oldest first. */
   snapshots(volumeId: number): Promise<readonly StoredSnapshot[]>;
+  /** Those of many volumes, by volume, in a constant number of queries; each oldest first. */
+  snapshotsByVolume(volumeIds: readonly number[]): Promise<ReadonlyMap<number, readonly StoredSnapshot[]>>;
   /** Adds a snapshot in state `pending`. @throws LxdError conflict */
   insertSnapshot(volumeId: number, snapshot: NewSnapshot): Promise<StoredSnapshot>;
   markSnapshotReady(id: number): Promise<void>;
@@ -62,22 +65,23 @@ export interface VolumeSnapshotStore {
 /** Set on a volume or snapshot that is being renamed: the new name. */
 export const renameKey = 'volatile.rename';
 
-const selectSnapshots = preparedQuery(['volume'], (tx, { volume }) =>
+const selectSnapshots = preparedQuery(['volumes'], (tx, { volumes }) =>
   tx
     .select()
     .from(storageVolumesSnapshots)
-    .where(eq(storageVolumesSnapshots.storageVolumeId, volume))
+    .where(inList(storageVolumesSnapshots.storageVolumeId, volumes))
     .orderBy(asc(storageVolumesSnapshots.creationDate), asc(storageVolumesSnapshots.id)),
 );
 
-const snapshotsIn = async (tx: Reader, volumeId: number): Promise<StoredSnapshot[]> => {
-  const rows = await selectSnapshots(tx, { volume: volumeId });
+const byVolume = async (tx: Reader, volumeIds: readonly number[]): Promise<Map<number, StoredSnapshot[]>> => {
+  const rows = await selectSnapshots(tx, { volumes: volumeIds });
   const configs = await loadConfigs(
     tx,
     storageVolumesSnapshotsConfig,
     rows.map((row) => row.id),
   );
-  return rows.map((row) => ({
+  const owners = new Map(rows.map((row) => [row.id, row.storageVolumeId]));
+  const snapshots = rows.map((row) => ({
     id: row.id,
     name: row.name,
     description: row.description,
@@ -86,7 +90,11 @@ const snapshotsIn = async (tx: Reader, volumeId: number): Promise<StoredSnapshot
     expiresAt: row.expiryDate ?? undefined,
     state: row.state,
   }));
+  return Map.groupBy(snapshots, ({ id }) => owners.get(id) ?? 0);
 };
+
+const snapshotsIn = async (tx: Reader, volumeId: number): Promise<StoredSnapshot[]> =>
+  (await byVolume(tx, [volumeId])).get(volumeId) ?? [];
 
 /** Adds the row of a volume's snapshot. @throws LxdError conflict */
 export const insertVolumeSnapshot = async (
@@ -140,6 +148,7 @@ export const createVolumeSnapshotStore = (database: Database): VolumeSnapshotSto
 
   return {
     snapshots: (volumeId) => database.read((tx) => snapshotsIn(tx, volumeId)),
+    snapshotsByVolume: (volumeIds) => database.read((tx) => byVolume(tx, volumeIds)),
 
     insertSnapshot: (volumeId, snapshot) =>
       database.transaction((tx) => insertVolumeSnapshot(tx, volumeId, snapshot, 'pending')),
