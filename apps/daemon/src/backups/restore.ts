@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { lstat, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { badRequest, copyRawDisk, type MountedVolume, messageOf, type Work } from '@lxd-ts/driver-kit';
+import { badRequest, copyRawDisk, type MountedVolume, messageOf, parseSize, type Work } from '@lxd-ts/driver-kit';
 import { CommandError, isErrno, type UnpackOptions, unpack } from '@lxd-ts/host';
 import { type BackupLayout, byteProgress, type Located, memberOf } from './archive.ts';
 
@@ -85,7 +85,10 @@ const eachState = async (
 const restoreDisks = async (options: RestoreOptions, work: Work): Promise<void> => {
   const { scratch, layout, located } = options;
   const { size } = await lstat(await extracted(scratch, `${memberOf(layout, undefined)}.img`));
-  const sized = { ...located.volume, config: { size: `${size}B`, ...located.volume.config } };
+  const { config } = located.volume;
+  // A driver that rounds sizes up has saved more than was asked for.
+  const fits = config['size'] !== undefined && parseSize(config['size']) >= size;
+  const sized = fits ? located.volume : { ...located.volume, config: { ...config, size: `${size}B` } };
   await eachState({ ...options, located: { ...located, volume: sized } }, work, async ({ disk }, snapshot, own) => {
     if (disk === undefined) throw new TypeError(`Volume "${located.volume.name}" was made without a disk`);
     await copyRawDisk(await extracted(scratch, `${memberOf(layout, snapshot)}.img`), disk, own);
