@@ -16,6 +16,10 @@ export const wantedLines: readonly { readonly line: RegExp; readonly reason: str
     line: /^[+-] (?:If this is your first time running LXD|To start your first container|Or for a virtual machine|Where that image server)/,
     reason: 'the hint at the first use is for people: ours comes at the first use on a terminal, in words of its own',
   },
+  {
+    line: /^[+] (?:If this is your first time running LXD|To start your first container, try|Where that image server is out of reach)/,
+    reason: 'the hint at the first use is for people: it comes at the first use of a terminal',
+  },
   { line: /volatile\.uuid\.generation/, reason: '5.15 has this key, 5.0.2 does not know it' },
 ];
 
