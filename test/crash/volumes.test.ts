@@ -189,7 +189,7 @@ const kinds = Object.keys(actions('plain', 'tree'));
 test.each(kinds)(
   `%s: killed ${moments} times, nothing is lost or left (seed ${seed})`,
   {
-    timeout: moments * 10_000,
+    timeout: (moments + 2) * 30_000,
   },
   async (kind) => {
     const random = randomFrom(seed);
