@@ -92,5 +92,6 @@ export const receiveVolume = <T>(connection: Connection, incoming: Incoming<T>, 
       },
     });
     await control.send(encodeControl({ success: true, message: '' }));
+    await Promise.all([control.close(), fs.close()]);
     return taken;
   });

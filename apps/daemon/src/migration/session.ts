@@ -45,7 +45,8 @@ export const nextControl = async (control: Channel): Promise<Buffer> => {
 };
 
 /**
- * Runs one side of a migration. When it fails, the other side is told why; in any case the connection is closed in the end.
+ * Runs one side of a migration. When it fails, the other side is told why; in any case the connection is broken off in the end: who
+ * has the last word sees to it that it arrives.
  *
  * @throws what `play` throws, or why it was aborted
  */
@@ -83,9 +84,7 @@ export const inSession = async <T>(
   };
   const success = (): Promise<void> => within(verdict.promise);
   try {
-    const result = await play({ connection, signal, within, watch, success, count: counting(work) });
-    await Promise.all([connection.control.close(), connection.fs.close()]);
-    return result;
+    return await play({ connection, signal, within, watch, success, count: counting(work) });
   } catch (error) {
     // The other side says why on one channel while it breaks off the other.
     if (watched && !signal.aborted) await Promise.race([verdict.promise.catch(() => undefined), sleep(lastWordsMs)]);
