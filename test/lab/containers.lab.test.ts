@@ -120,18 +120,18 @@ describe.each([
     expect(file('cpu.max')).toBe('max 100000');
     const half = Number(file('cpu.weight'));
     await debianLxc(lxd, 'config', 'unset', name, 'limits.cpu.allowance');
-    expect(half).toBeLessThan(Number(file('cpu.weight')));
-    expect(file('cpu.weight')).toBe('100');
+    expect([half, file('cpu.weight')]).toEqual([50, '100']);
   });
 
   test('[03.91] has as many processes as it is allowed', async () => {
     const file = await group(name);
     await debianLxc(lxd, 'config', 'set', name, 'limits.processes=12');
     expect(file('pids.max')).toBe('12');
-    const fork = 'for i in $(seq 30); do sleep 30 & done; wait';
+    const fork = 'for i in $(seq 30); do sleep 30 > /dev/null 2>&1 & done; wait';
     expect((await tryInside(lxd, name, 'timeout', '5', 'sh', '-c', fork)).stderr).toContain("can't fork");
-    await inside(lxd, name, 'killall', 'sleep');
+    // A command needs room in the group, too.
     await debianLxc(lxd, 'config', 'unset', name, 'limits.processes');
+    await inside(lxd, name, 'killall', 'sleep');
     expect(file('pids.max')).toBe('max');
   });
 
@@ -155,7 +155,7 @@ describe.each([
     expect(told.memory.usage).toBeGreaterThan(0);
     expect(Math.abs(told.memory.usage - after.memory)).toBeLessThan(MiB);
     expect(told.processes).toBe(Number(file('pids.current')));
-    await inside(lxd, name, 'sh', '-c', 'sleep 60 & sleep 60 & exit');
+    await inside(lxd, name, 'sh', '-c', 'sleep 600 > /dev/null 2>&1 & sleep 600 > /dev/null 2>&1 & exit');
     expect((await state(name)).processes).toBe(told.processes + 2);
     await inside(lxd, name, 'killall', 'sleep');
   });

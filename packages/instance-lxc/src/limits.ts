@@ -73,7 +73,15 @@ const swap = (config: Config): CgroupSetting[] => {
 const cpuTime = (config: Config): CgroupSetting[] => {
   const allowance = config['limits.cpu.allowance'] || '100%';
   const behind = HIGHEST_PRIORITY - priority(config, 'limits.cpu.priority', HIGHEST_PRIORITY);
-  const shares = (percent: number) => cpuShares(Math.max(2, Math.round((NORMAL_SHARES * percent) / 100) - behind));
+  const shares = (percent: number): CgroupSetting[] => {
+    const { version } = cgroupLayout().controllers.get('cpu') ?? {};
+    // Weights of version 2 are percentages already: 100 is that of a group for which nothing was set.
+    if (version === 2)
+      return [
+        { controller: 'cpu', version, file: 'cpu.weight', value: `${Math.min(10_000, Math.max(1, percent - behind))}` },
+      ];
+    return cpuShares(Math.max(2, Math.round((NORMAL_SHARES * percent) / 100) - behind));
+  };
   const percent = /^(\d+)%$/.exec(allowance)?.[1];
   if (percent !== undefined) return [...shares(Number(percent)), ...cpuQuota('max')];
   const [, quota, period] = /^(\d+)ms\/(\d+)ms$/.exec(allowance) ?? [];
