@@ -2,6 +2,7 @@
 import { mkdtemp, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import {
   type Argv,
   CommandError,
@@ -219,6 +220,14 @@ export const growFilesystem = async (device: string, mountedAt?: string): Promis
   else await program(kind, ['btrfs', '--quiet', 'filesystem', 'resize', 'max', mountedAt]);
 };
 
+/** Whether a device is in use for longer than a container takes to start, which has a copy of all mounts meanwhile. */
+const staysInUse = async (device: string): Promise<boolean> => {
+  for (const end = Date.now() + 2000; Date.now() < end; await setTimeout(50)) {
+    if (!(await deviceInUse(device))) return false;
+  }
+  return true;
+};
+
 const tooSmall = (size: number, cause: unknown): LxdError =>
   badRequest(`The file system cannot shrink to ${size} bytes: what is in it takes more`, { cause });
 
@@ -259,7 +268,7 @@ export const shrinkFilesystem = async (
     }
     return;
   }
-  if (mountedAt !== undefined || (await deviceInUse(device))) {
+  if (mountedAt !== undefined || (await staysInUse(device))) {
     throw conflict('An ext4 file system can be shrunk only while nobody uses it');
   }
   try {
