@@ -79,7 +79,7 @@ const volume: Volume = {
 };
 const read = async (pool: StoragePool, of: Volume): Promise<string> => {
   await using mounted = await pool.mountVolume(of);
-  return readFile(join(mounted.path, 'f'), 'utf8');
+  return await readFile(join(mounted.path, 'f'), 'utf8');
 };
 const write = async (pool: StoragePool, of: Volume, text: string): Promise<void> => {
   await using mounted = await pool.mountVolume(of);
