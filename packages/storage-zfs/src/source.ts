@@ -160,6 +160,10 @@ const checkConfig = (spec: PoolSpec): void => {
   validateConfig(poolConfig, { 'zfs.pool_name': rootDataset(spec), source: spec.config.source ?? '' }, 'pool');
 };
 
+/** Imports a zpool that is destroyed and whose file is still there. @returns whether there was one */
+const revive = async (name: string, directory: string): Promise<boolean> =>
+  (await unless('missing', () => zpool(['import', '-D', '-f', '-N', '-d', directory, name]))) !== undefined;
+
 /**
  * @param directory - where its file is; undefined: it is on devices
  * @throws LxdError unavailable when its devices or files are not there
@@ -171,6 +175,8 @@ const importZpool = async (name: string, directory?: string): Promise<void> => {
   } catch (error) {
     // Imported by someone else since it was looked for.
     if (complaint(error) === 'exists' && isImported(name)) return;
+    // A daemon that died while it deleted the pool: it comes back, to be deleted again.
+    if (directory !== undefined && complaint(error) === 'missing' && (await revive(name, directory))) return;
     throw unavailable(`The zpool "${name}" cannot be imported: ${messageOf(error)}`, { cause: error });
   }
 };
