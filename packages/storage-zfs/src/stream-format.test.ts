@@ -1,3 +1,5 @@
+import { PassThrough } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { joinParts, splitParts, streamType } from './stream-format.ts';
 
@@ -27,6 +29,17 @@ const split = async (from: AsyncIterable<Buffer>, count: number): Promise<string
 it('one part is sent as it is', async () => {
   expect(await collect(joinParts([streamOf('ab', 'c')]))).toBe('abc');
   expect(await split(streamOf('ab', 'c'), 1)).toEqual(['abc']);
+});
+
+it('a part that comes slowly comes whole', async () => {
+  const slowly = new PassThrough();
+  const received = split(slowly, 1);
+  for (const piece of ['ab', 'c', 'def']) {
+    await setTimeout(5);
+    slowly.write(piece);
+  }
+  slowly.end();
+  expect(await received).toEqual(['abcdef']);
 });
 
 it('two parts come apart again, whatever the pieces they come in', async () => {

@@ -93,7 +93,8 @@ export const splitParts = async (
   await using reader = byteReader(from);
   const inParts = (await reader.peek(magic.length)).equals(magic);
   if (inParts !== count > 1) throw badRequest(`The stream is ${inParts ? '' : 'not '}one of a virtual machine`);
-  if (!inParts) return receive(reader.rest(), 0);
+  // Awaited here: leaving ends the reader.
+  if (!inParts) return await receive(reader.rest(), 0);
   await reader.take(magic.length);
   for (let at = 0; at < count; at++) await receive(partOf(reader), at);
 };
