@@ -33,7 +33,8 @@ export const metadataSize = (config: Config): number =>
     ? roundUp(parseSize(config['size.state']), BLOCK)
     : Math.max(METADATA_SIZE, minimumFilesystemSize[configuredFilesystem(config)]);
 
-export type Resize = (volume: Volume, size: number | undefined, work?: Work) => Promise<void>;
+/** @returns the size that the volume has now, in bytes */
+export type Resize = (volume: Volume, size: number | undefined, work?: Work) => Promise<number>;
 
 export const resizer = (images: Images, devices: Devices, mounts: Mounts): Resize => {
   const grow = async (volume: Volume, content: ContentType, size: number, work?: Work): Promise<void> => {
@@ -69,10 +70,11 @@ export const resizer = (images: Images, devices: Devices, mounts: Mounts): Resiz
     if (wanted < info.size) await shrink(volume, volume.content, wanted, work);
     // Growing is repeated at the same size, should it have been cut short.
     else await grow(volume, volume.content, wanted, work);
-    if (!hasMetadata(volume) || !volume.config['size.state']) return;
+    if (!hasMetadata(volume) || !volume.config['size.state']) return wanted;
     const metadata = metadataSize(volume.config);
     const now = (await images.info(imageName(volume, 'filesystem')))?.size ?? 0;
     if (metadata < now) await shrink(volume, 'filesystem', metadata, work);
     else if (metadata > now) await grow(volume, 'filesystem', metadata, work);
+    return wanted;
   };
 };

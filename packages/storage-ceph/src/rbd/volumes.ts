@@ -170,7 +170,10 @@ export const volumeCalls = ({ images, devices, mounts, measured, resize, copier 
     },
 
     async resizeVolume(volume, size, work) {
-      await resize(volume, size === undefined ? undefined : roundUp(size, BLOCK), work);
+      measured.setSize(
+        imageName(volume),
+        await resize(volume, size === undefined ? undefined : roundUp(size, BLOCK), work),
+      );
       measured.changed();
     },
 
