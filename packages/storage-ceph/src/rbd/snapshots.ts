@@ -35,13 +35,18 @@ export const snapshotCalls = (
   return {
     async createSnapshot(volume, work) {
       checkName(volume);
+      const image = imageName(volume);
+      const path = volume.content === 'filesystem' ? await mounts.mountedAt(parentOf(volume)) : undefined;
       await takeSnapshots(images, mounts, parentOf(volume), rbdName(volume), work);
+      if (path !== undefined) await measured.remember(image, path);
+      measured.same(`${image}@${rbdName(volume)}`, image);
       measured.changed();
     },
 
     async deleteSnapshot(volume) {
       await mounts.clear(volume);
       for (const image of imageNames(volume)) await removeSnapshot(images, image, rbdName(volume));
+      measured.forget(`${imageName(volume)}@${rbdName(volume)}`);
       measured.changed();
     },
 
@@ -65,7 +70,7 @@ export const snapshotCalls = (
         // A snapshot has the size of its time.
         if (now && now.size !== was.size) await resize(volume, now.size, work);
       });
-      measured.forget(imageName(volume));
+      measured.same(imageName(volume), `${imageName(volume)}@${was.name}`);
       if (now) measured.setSize(imageName(volume), now.size);
       measured.measureLater(imageName(volume));
       measured.changed();

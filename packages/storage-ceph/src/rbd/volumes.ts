@@ -137,8 +137,10 @@ export const volumeCalls = ({ images, devices, mounts, measured, resize, copier 
     async copyVolume(target, source, snapshots, work) {
       checkName(target);
       const size = await copier.copy(target, source, snapshots, work);
-      for (const [at, image] of imageNames(target).entries()) measured.same(image, imageNames(source)[at] ?? '');
-      measured.setSize(imageName(target), size);
+      const [image, from] = [imageName(target), imageName(source)];
+      measured.same(image, source.snapshot === undefined ? from : `${from}@${snapshotName(source.snapshot)}`);
+      for (const name of snapshots.map(snapshotName)) measured.same(`${image}@${name}`, `${from}@${name}`);
+      measured.setSize(image, size);
       measured.changed();
     },
 
