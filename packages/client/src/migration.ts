@@ -68,13 +68,7 @@ const pull = async ({ source, target, ...watch }: Transfer): Promise<void> => {
     const sending = await begin(source.client, source.segments, { ...source.body, migration: true });
     const from = { type: 'migration', mode: 'pull', operation: operationUrl(url, sending), certificate };
     const body = { ...target.body, source: { ...target.from, ...from, secrets: secretsOf(sending) } };
-    try {
-      await run(target.client, 'POST', target.segments, body, watch);
-    } catch (error) {
-      // Nobody will fetch it any more; it may have ended by itself.
-      await sending.cancel().catch(() => undefined);
-      throw error;
-    }
+    await run(target.client, 'POST', target.segments, body, watch);
   });
 };
 
@@ -88,13 +82,8 @@ const push = async ({ source, target, ...watch }: Transfer): Promise<void> => {
     });
     const sendTo = { operation: operationUrl(url, receiving), certificate, secrets: secretsOf(receiving) };
     const body = { ...source.body, migration: true, target: sendTo };
-    try {
-      await run(source.client, 'POST', source.segments, body, watch);
-      await receiving.wait();
-    } catch (error) {
-      await receiving.cancel().catch(() => undefined);
-      throw error;
-    }
+    await run(source.client, 'POST', source.segments, body, watch);
+    await receiving.wait();
   });
 };
 
@@ -152,17 +141,16 @@ const relay = async ({ source, target, onUpdate, onStart }: Transfer): Promise<v
     });
     await Promise.all(channels);
     await Promise.all([receiving.wait(), sending.wait()]);
-  } catch (error) {
-    // Neither side has anybody left to talk to; one of them may have ended by itself.
-    await Promise.allSettled([sending.cancel(), receiving.cancel()]);
-    throw error;
   } finally {
     events?.close();
   }
 };
 
 /**
- * Copies something from one server to another. A copy leaves the source as it is; for a move the caller deletes it after.
+ * Copies something from one server to another.
+ *
+ * When one side fails, the other is left to end by itself, as it does once nobody talks to it: LXD 5.0 crashes when a
+ * migration is cancelled in the moment in which it fails. A copy leaves the source as it is; for a move the caller deletes it after.
  *
  * @throws ConnectionError if the server that has to be reached does not listen on the network
  * @throws OperationError if either side fails
