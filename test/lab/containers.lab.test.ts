@@ -179,14 +179,14 @@ describe.each([
     expect(confinement(process.pid)).toBe('unconfined');
     const fromInside = await inside(lxd, name, 'cat', '/proc/self/attr/current');
     expect(fromInside.trim()).not.toBe('');
-    const sleeper = tryInside(lxd, name, 'sleep', '77');
+    const sleeper = tryInside(lxd, name, 'sleep', '7777');
     // liblxc puts what enters the container into a group below that of init.
     const pids = () =>
       readdirSync('/proc')
         .filter((entry) => /^\d+$/.test(entry))
         .map(Number);
     const isSleeper = (one: number) =>
-      existsSync(`/proc/${one}/cmdline`) && proc(one, 'cmdline') === 'sleep\u000077\u0000';
+      existsSync(`/proc/${one}/cmdline`) && proc(one, 'cmdline') === 'sleep\u00007777\u0000';
     const found = await eventually(
       async () => pids().find(isSleeper),
       (one) => one !== undefined,
