@@ -74,24 +74,28 @@ export const limitTests = ({ driver, pool, newVolume, quotas }: Suite): void => 
     await discard(pool(), volume);
   });
 
+  // ext4 shrinks to what it guesses that it needs, which is much for a small one.
+  const scale = driver.features.blockBased ? 8 : 1;
   it.runIf(quotas)('[05.97] a volume shrinks, but not below its use', async () => {
-    const volume = limited(64 * MiB);
+    const volume = limited(64 * scale * MiB);
     await pool().createVolume(volume);
-    await writeData(pool(), volume, 'data', 16 * MiB);
-    await expectKind(pool().resizeVolume(volume, 8 * MiB), 'bad-request');
-    expect((await pool().usage(volume))?.total).toBe(64 * MiB);
-    await pool().resizeVolume(volume, 32 * MiB);
-    expect((await pool().usage(volume))?.total).toBe(32 * MiB);
-    await expect(writeData(pool(), volume, 'too-much', 32 * MiB)).rejects.toThrow(overLimit);
+    await writeData(pool(), volume, 'data', 16 * scale * MiB);
+    await expectKind(pool().resizeVolume(volume, 8 * scale * MiB), 'bad-request');
+    expect((await pool().usage(volume))?.total).toBe(64 * scale * MiB);
+    await pool().resizeVolume(volume, 32 * scale * MiB);
+    expect((await pool().usage(volume))?.total).toBe(32 * scale * MiB);
+    await expect(writeData(pool(), volume, 'too-much', 32 * scale * MiB)).rejects.toThrow(overLimit);
     await discard(pool(), volume);
   });
 
   it.runIf(quotas)('a volume made without a size is limited later', async () => {
     const volume = newVolume();
+    // A file system of the default size has a journal and tables that take more than a small one has.
+    const later = (driver.features.blockBased ? 1024 : 8) * MiB;
     await pool().createVolume(volume);
     await writeData(pool(), volume, 'data', 4 * MiB);
-    await pool().resizeVolume(volume, 8 * MiB);
-    await expect(writeData(pool(), volume, 'too-much', 8 * MiB)).rejects.toThrow(overLimit);
+    await pool().resizeVolume(volume, later);
+    await expect(writeData(pool(), volume, 'too-much', later)).rejects.toThrow(overLimit);
     await discard(pool(), volume);
   });
 
