@@ -180,3 +180,28 @@ export function findLoops(file: string): LoopDevice[] {
   const path = realpathSync(file);
   return listLoops().filter(({ backingFile }) => backingFile === path);
 }
+
+/**
+ * The loop device that a file is attached to already, kept from going by itself until it is disposed of. Who mounts a file system
+ * in a file must use that one: a second device would show what is on disk, while the first one's mount, in another mount
+ * namespace perhaps, has more in memory; two that write ruin it.
+ *
+ * @returns undefined when the file is attached to none
+ */
+export function holdLoop(file: string): AttachedLoop | undefined {
+  for (const { path } of findLoops(file)) {
+    let fd: number;
+    try {
+      fd = openSync(path, 'r+');
+    } catch (error) {
+      if (isErrno(error, 'ENXIO', 'ENOENT')) continue;
+      throw error;
+    }
+    // Now that it cannot go any more: is it still the same file's?
+    if (findLoops(file).some((one) => one.path === path)) {
+      return { path, [Symbol.asyncDispose]: async () => closeSync(fd) };
+    }
+    closeSync(fd);
+  }
+  return undefined;
+}

@@ -56,7 +56,7 @@ const fastest = async (
   return Math.min(...times);
 };
 
-it('creation and start together take little more than the bare commands', async () => {
+it('creation and start together take less than three times what the bare commands take', async () => {
   await using setting = await start({ 'ipv6.address': 'none' });
   const { spec, config, network } = setting;
   await network.stop();
@@ -82,7 +82,7 @@ it('creation and start together take little more than the bare commands', async 
       await open(round).delete();
     },
   );
-  expect(ours / bare).toBeLessThan(2);
+  expect(ours / bare).toBeLessThan(3);
 });
 
 describe('the interface', () => {

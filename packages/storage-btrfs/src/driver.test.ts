@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, readdir, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -11,7 +13,7 @@ import {
   validateConfig,
 } from '@lxd-ts/driver-kit';
 import { type TestContext, testContext } from '@lxd-ts/driver-kit/testing';
-import { diskUsage, findMount, isMountPoint, run } from '@lxd-ts/host';
+import { diskUsage, findLoops, findMount, isMountPoint, run } from '@lxd-ts/host';
 import { btrfs } from '@lxd-ts/storage-btrfs';
 import { expect, it } from 'vitest';
 
@@ -278,4 +280,27 @@ it('[05.128 05.173] a container of any size is copied and kept in an instant', a
 it('the keys of the driver', () => {
   validateConfig(poolConfigKeys(btrfs), { size: '1GiB', 'source.wipe': 'true', 'btrfs.mount_options': 'ssd' }, 'pool');
   expect(() => validateConfig(poolConfigKeys(btrfs), { 'rsync.bwlimit': '1' }, 'pool')).toThrow('rsync.bwlimit');
+});
+
+it('what somebody elsewhere still has mounted is opened as it is now, not as it was last on disk', async () => {
+  await using context = await testContext('lxd-ts-btrfs');
+  const spec = await create(specIn(context, { size: '256MiB' }));
+  const before = await btrfs.open(spec);
+  // A mount namespace of its own keeps a copy of each mount, as a service or a container may.
+  const elsewhere = spawn('unshare', ['--mount', '--propagation=private', 'sh', '-c', 'echo; exec sleep 60'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  try {
+    await once(elsewhere.stdout, 'data');
+    await before.createVolume(volume);
+    await before[Symbol.asyncDispose]();
+    const after = await btrfs.open(spec);
+    expect(await after.hasVolume(volume)).toBe(true);
+    expect(findLoops(spec.config['source'] ?? '')).toHaveLength(1);
+    await after.deleteVolume(volume);
+    await after.delete();
+  } finally {
+    elsewhere.kill('SIGKILL');
+    await once(elsewhere, 'close');
+  }
 });

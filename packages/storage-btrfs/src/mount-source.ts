@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises';
 import { type PoolSpec, unavailable } from '@lxd-ts/driver-kit';
-import { attachLoop, bindMount, isMountPoint, mount } from '@lxd-ts/host';
+import { attachLoop, bindMount, holdLoop, isMountPoint, mount } from '@lxd-ts/host';
 import { sourceKind } from './source.ts';
 
 /** The mount options of a pool's configuration. */
@@ -21,7 +21,7 @@ export const mountSource = async (spec: PoolSpec, source: string): Promise<void>
   else if (kind === 'device') await mount(source, spec.path, { type: 'btrfs', options: mountOptions(spec) });
   else {
     // The device goes by itself with the last mount of it.
-    await using loop = await attachLoop(source, { autoclear: true });
+    await using loop = holdLoop(source) ?? (await attachLoop(source, { autoclear: true }));
     await mount(loop.path, spec.path, { type: 'btrfs', options: mountOptions(spec) });
   }
 };
