@@ -164,6 +164,9 @@ const checkConfig = (spec: PoolSpec): void => {
 const revive = async (name: string, directory: string): Promise<boolean> =>
   (await unless('missing', () => zpool(['import', '-D', '-f', '-N', '-d', directory, name]))) !== undefined;
 
+/** Where all devices are, those too that zpool does not look at by itself (loop devices), or that no udev lists by their names. */
+const devices = '/dev';
+
 /**
  * @param directory - where its file is; undefined: it is on devices
  * @throws LxdError unavailable when its devices or files are not there
@@ -175,8 +178,11 @@ const importZpool = async (name: string, directory?: string): Promise<void> => {
   } catch (error) {
     // Imported by someone else since it was looked for.
     if (complaint(error) === 'exists' && isImported(name)) return;
-    // A daemon that died while it deleted the pool: it comes back, to be deleted again.
-    if (directory !== undefined && complaint(error) === 'missing' && (await revive(name, directory))) return;
+    if (complaint(error) === 'missing') {
+      if (directory === undefined) return importZpool(name, devices);
+      // A daemon that died while it deleted the pool: it comes back, to be deleted again.
+      if (directory !== devices && (await revive(name, directory))) return;
+    }
     throw unavailable(`The zpool "${name}" cannot be imported: ${messageOf(error)}`, { cause: error });
   }
 };
