@@ -19,6 +19,18 @@ export const labFiles = (root: string, filters: readonly string[]): string[] =>
     .sort()
     .reverse();
 
+/**
+ * Files for which a usual run has no time: under emulation they take longer than all others together. Named on the command line, or
+ * with --whole-lab, they run like the rest.
+ */
+const lengthy: readonly RegExp[] = [/^packages\/storage-(zfs|lvm|ceph)\//];
+
+/** Parts the lab's files into those of a usual run and those that it leaves out. */
+export const usualFiles = (files: readonly string[]): { readonly run: string[]; readonly left: string[] } => {
+  const isLengthy = (file: string): boolean => lengthy.some((one) => one.test(file));
+  return { run: files.filter((file) => !isLengthy(file)), left: files.filter(isLengthy) };
+};
+
 /** Whether there are processors enough to run the lab beside the host's own tests. */
 export const labFitsBeside = (): boolean => availableParallelism() >= 4;
 

@@ -2,10 +2,11 @@
  * Checks types, lint and all tests, those for the lab VM inside that, and that nothing is left on the host afterwards.
  * The last line of the output is `N passed, N failed, N skipped`; the exit code is 0 only when nothing failed.
  *
- *     node --conditions=lxd-ts-source tooling/test/main.ts [--shared-host] [--no-lab] [--setup-failed] [vitest filter…]
+ *     node --conditions=lxd-ts-source tooling/test/main.ts [--shared-host] [--no-lab] [--whole-lab] [--setup-failed] [vitest filter…]
  *
  * --setup-failed: the set-up or build before this failed; counts as a failure, and what can run still does.
  * --no-lab: leaves out the tests that run in the lab VM.
+ * --whole-lab: runs all of them, and takes as long as that takes; else the longest files run only when a filter names them.
  * --shared-host: others use this machine too, so what appeared on it meanwhile is listed but is no failure.
  */
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
@@ -13,17 +14,19 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { startBudget } from './budget.ts';
 import { hostState, leaks } from './host-state.ts';
-import { buildLab, labFiles, labFitsBeside, testInLab } from './lab.ts';
+import { buildLab, labFiles, labFitsBeside, testInLab, usualFiles } from './lab.ts';
 import { readResults, summary, type TestResult } from './results.ts';
 import { currentRun } from './run-mark.ts';
 import { removeLeftovers } from './scratch.ts';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const output = join(root, '.cache/test-results');
-const budget = startBudget(45, root);
+const wholeLab = process.argv.includes('--whole-lab');
+const budget = startBudget(wholeLab ? 240 : 45, root);
 const filters = process.argv.slice(2).filter((one) => !one.startsWith('--'));
 const sharedHost = process.argv.includes('--shared-host');
-const filesOfLab = labFiles(root, filters);
+const { run: filesOfLab, left: longFiles } =
+  wholeLab || filters.length > 0 ? { run: labFiles(root, filters), left: [] } : usualFiles(labFiles(root, []));
 const withLab = filesOfLab.length > 0 && !process.argv.includes('--no-lab');
 const run = currentRun();
 const failures: string[] = process.argv.includes('--setup-failed') ? ['set-up or build failed'] : [];
@@ -74,6 +77,10 @@ const testsOnHost = async (): Promise<TestResult[]> => {
 const results = (
   labFitsBeside() ? await Promise.all([testsOnHost(), testsInLab()]) : [await testsOnHost(), await testsInLab()]
 ).flat();
+if (longFiles.length > 0) {
+  console.log(`\nNot run without --whole-lab, as they take longer than all others under emulation:`);
+  for (const file of longFiles) console.log(`  ${file}`);
+}
 if (filesOfLab.length > 0 && !withLab) console.log(`\nNot run (--no-lab): ${filesOfLab.length} files of the lab VM`);
 
 const left = leaks(before, hostState(run));
