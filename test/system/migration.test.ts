@@ -233,7 +233,7 @@ describe.each([
   test('a receiver of ours without room says so, and nothing is left', async () => {
     await lxc('copy', 'c1', 'far:big');
     await lxc('start', 'far:big');
-    await exec('far:big', 'dd', 'if=/dev/urandom', 'of=/root/fat', 'bs=1M', 'count=170');
+    await exec('far:big', 'dd', 'if=/dev/urandom', 'of=/root/fat', 'bs=1M', 'count=270');
     await lxc('stop', '--force', 'far:big');
     const before = await names(near);
     for (const mode of ['pull', 'push']) {

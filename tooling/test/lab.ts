@@ -23,7 +23,7 @@ export const labFiles = (root: string, filters: readonly string[]): string[] =>
  * Files for which a usual run has no time: under emulation they take longer than all others together. Named on the command line, or
  * with --whole-lab, they run like the rest.
  */
-const lengthy: readonly RegExp[] = [/^packages\/storage-(zfs|lvm|ceph)\//];
+const lengthy: readonly RegExp[] = [/^packages\/storage-(zfs|lvm|ceph)\//, /^test\/lab\/drivers\./];
 
 /** Parts the lab's files into those of a usual run and those that it leaves out. */
 export const usualFiles = (files: readonly string[]): { readonly run: string[]; readonly left: string[] } => {
