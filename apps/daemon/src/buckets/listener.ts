@@ -1,7 +1,7 @@
 /** The S3 listener, which follows `core.storage_buckets_address`. */
 import { hostname } from 'node:os';
 import { conflict, messageOf } from '@lxd-ts/driver-kit';
-import { type Access, listenS3, type S3Server } from '@lxd-ts/s3';
+import type { Access, S3Server } from '@lxd-ts/s3';
 import type { Logger } from 'pino';
 import type { KeyPair } from '../server/certificate.ts';
 import { parseListenAddress, reachable } from '../server/listeners.ts';
@@ -34,6 +34,8 @@ export const createBucketListener = ({ settings, certificate, access, log }: Par
     await before?.server[Symbol.asyncDispose]();
     if (!address) return;
     const { host, port } = parseListenAddress(address, defaultPort);
+    // Loaded by those alone who have buckets.
+    const { listenS3 } = await import('@lxd-ts/s3');
     try {
       const server = await listenS3({
         host,

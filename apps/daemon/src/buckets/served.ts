@@ -1,6 +1,6 @@
 /** The local buckets that are open: mounted when the first request comes, let go when the bucket is deleted or the daemon ends. */
 import { bucketVolume } from '@lxd-ts/driver-kit';
-import { type BucketFiles, type BucketUse, openBucketFiles } from '@lxd-ts/s3';
+import type { BucketFiles, BucketUse } from '@lxd-ts/s3';
 import type { Logger } from 'pino';
 import type { Pools } from '../storage/pools.ts';
 import type { StoredBucket } from './store.ts';
@@ -39,6 +39,7 @@ export const createServedBuckets = ({ pools, log }: Parts): ServedBuckets => {
     await using stack = new AsyncDisposableStack();
     const { storage } = await pools.open(bucket.pool);
     const volume = stack.use(await storage.mountVolume(bucketVolume(bucket)));
+    const { openBucketFiles } = await import('@lxd-ts/s3');
     const files = stack.use(
       await openBucketFiles(volume.path, {
         onError: (error) => log.error({ err: error, bucket: bucket.name }, 'Could not clear up a bucket'),

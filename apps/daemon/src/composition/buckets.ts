@@ -1,6 +1,6 @@
 /** S3 buckets: in pools that serve S3 themselves, or as volumes that are served from here. */
 import { isKind, isTrue } from '@lxd-ts/driver-kit';
-import { type Access, S3Error } from '@lxd-ts/s3';
+import type { Access } from '@lxd-ts/s3';
 import { createBucketKeys } from '../buckets/keys.ts';
 import { createBucketListener } from '../buckets/listener.ts';
 import { createServedBuckets } from '../buckets/served.ts';
@@ -26,6 +26,7 @@ export const createBuckets = (base: Base, { pools }: Storage) => {
             try {
               return await served.use(bucket);
             } catch (error) {
+              const { S3Error } = await import('@lxd-ts/s3');
               // It may have been deleted while it was waited for.
               const now = await stores.buckets.byAccessKey(accessKey);
               if (now?.bucket.state !== 'ready') throw new S3Error('NoSuchBucket', undefined, { cause: error });
