@@ -17,27 +17,10 @@ import {
   newSize,
   type RestoredDevice,
 } from './block-store.ts';
-import type { Fill, MountedVolume, StoragePool, Volume } from './contract.ts';
+import type { Fill, MountedVolume, Volume, VolumeCalls } from './contract.ts';
 import { readSuperblock } from './superblock.ts';
 import { syncFilesystem } from './system-calls.ts';
 import { describeVolume, parentOf } from './volume.ts';
-
-type VolumeCalls = Pick<
-  StoragePool,
-  | 'hasVolume'
-  | 'createVolume'
-  | 'copyVolume'
-  | 'deleteVolume'
-  | 'renameVolume'
-  | 'resizeVolume'
-  | 'usage'
-  | 'mountVolume'
-  | 'createSnapshot'
-  | 'deleteSnapshot'
-  | 'renameSnapshot'
-  | 'restoreVolume'
-  | 'listVolumes'
->;
 
 const noSuch = (volume: Volume): Error => notFound(`${describeVolume(volume)} is not there`);
 const taken = (volume: Volume): Error => conflict(`${describeVolume(volume)} exists already`);

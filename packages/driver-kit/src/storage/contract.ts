@@ -248,6 +248,24 @@ export interface StoragePool extends AsyncDisposable {
   receive?(volume: Volume, base: string | undefined, from: Readable, work?: Work): Promise<void>;
 }
 
+/** The calls about volumes and snapshots: what a pool offers besides its own upkeep, optimised transfer and buckets. */
+export type VolumeCalls = Pick<
+  StoragePool,
+  | 'hasVolume'
+  | 'createVolume'
+  | 'copyVolume'
+  | 'deleteVolume'
+  | 'renameVolume'
+  | 'resizeVolume'
+  | 'usage'
+  | 'mountVolume'
+  | 'createSnapshot'
+  | 'deleteSnapshot'
+  | 'renameSnapshot'
+  | 'restoreVolume'
+  | 'listVolumes'
+>;
+
 /** Declares a storage driver; only checks the types. */
 export const defineStorageDriver = (driver: Omit<StorageDriver, 'kind'>): StorageDriver => ({
   kind: 'storage',

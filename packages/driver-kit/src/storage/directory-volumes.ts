@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { createSparseFile, isErrno } from '@lxd-ts/host';
 import { badRequest, conflict, notFound, notImplemented } from '../errors.ts';
 import { UndoStack, type Work } from '../work.ts';
-import type { StoragePool, Volume } from './contract.ts';
+import type { Volume, VolumeCalls } from './contract.ts';
 import { exists, renameDirectory } from './directories.ts';
 import { exchangeDirectories } from './exchange-directories.ts';
 import { birthTime, findVolumes } from './find-volumes.ts';
@@ -54,23 +54,6 @@ export interface DirectoryStore {
   /** Why not, as a whole sentence. */
   readonly unlimited: string;
 }
-
-type VolumeCalls = Pick<
-  StoragePool,
-  | 'hasVolume'
-  | 'createVolume'
-  | 'copyVolume'
-  | 'deleteVolume'
-  | 'renameVolume'
-  | 'resizeVolume'
-  | 'usage'
-  | 'mountVolume'
-  | 'createSnapshot'
-  | 'deleteSnapshot'
-  | 'renameSnapshot'
-  | 'restoreVolume'
-  | 'listVolumes'
->;
 
 const tooLarge = (target: Volume, size: number, source: number): Error =>
   badRequest(`${describeVolume(target)} of ${size} bytes is too small for its source, which has ${source}`);

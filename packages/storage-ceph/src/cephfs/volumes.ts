@@ -12,9 +12,9 @@ import {
   parentOf,
   parseDiskName,
   renameDirectory,
-  type StoragePool,
   UndoStack,
   type Volume,
+  type VolumeCalls,
   volumeDirectory,
   volumeMode,
   volumeSize,
@@ -32,23 +32,6 @@ import {
   snapshotsOf,
   takeSnapshot,
 } from './tree.ts';
-
-type VolumeCalls = Pick<
-  StoragePool,
-  | 'hasVolume'
-  | 'createVolume'
-  | 'copyVolume'
-  | 'deleteVolume'
-  | 'renameVolume'
-  | 'resizeVolume'
-  | 'usage'
-  | 'mountVolume'
-  | 'createSnapshot'
-  | 'deleteSnapshot'
-  | 'renameSnapshot'
-  | 'restoreVolume'
-  | 'listVolumes'
->;
 
 /** Refuses what this driver does not hold, and names that are kept for other purposes. */
 const check = (volume: Volume): void => {

@@ -13,9 +13,9 @@ import {
   notFound,
   removeLostAndFound,
   roundUp,
-  type StoragePool,
   UndoStack,
   type Volume,
+  type VolumeCalls,
   volumeSize,
   type Work,
 } from '@lxd-ts/driver-kit';
@@ -31,18 +31,8 @@ import { BLOCK, metadataSize, type Resize } from './resize.ts';
 import type { Measurements } from './usage.ts';
 import { rootMode } from './volume-root.ts';
 
-export type VolumeCalls = Pick<
-  StoragePool,
-  | 'hasVolume'
-  | 'createVolume'
-  | 'copyVolume'
-  | 'deleteVolume'
-  | 'renameVolume'
-  | 'resizeVolume'
-  | 'usage'
-  | 'mountVolume'
-  | 'listVolumes'
->;
+/** Those about snapshots are in `snapshots.ts`. */
+type ImageCalls = Omit<VolumeCalls, 'createSnapshot' | 'deleteSnapshot' | 'renameSnapshot' | 'restoreVolume'>;
 
 /** Refuses names that mean something else to `rbd`, or are taken for another kind of volume when they are read back. */
 export const checkName = (volume: Volume): void => {
@@ -62,7 +52,7 @@ export interface VolumeParts {
   readonly copier: Copier;
 }
 
-export const volumeCalls = ({ images, devices, mounts, measured, resize, copier }: VolumeParts): VolumeCalls => {
+export const volumeCalls = ({ images, devices, mounts, measured, resize, copier }: VolumeParts): ImageCalls => {
   /** Makes an image; one that is there is not touched. */
   const makeImage = async (
     volume: Volume,
