@@ -29,7 +29,12 @@ describe('value checks', () => {
     ],
     ['IPv6 subnet', isIpv6Subnet, ['fd00::/64', '::1/128'], ['10.0.0.0/24', 'fd00::/129']],
     ['MAC address', isHwaddr, ['00:16:3e:00:00:01', '00:16:3E:AA:00:01'], ['00163e000001', '00-16-3e-00-00-01', 'foo']],
-    ['interface name', isInterfaceName, ['eth0', 'a.b_c-d'], ['x', 'a'.repeat(16), 'a b', 'a/b', '..']],
+    [
+      'interface name',
+      isInterfaceName,
+      ['eth0', 'a.b_c-d'],
+      ['x', 'a'.repeat(16), 'a b', 'a/b', '..', 'all', 'default'],
+    ],
     ['VLAN ID', isVlanId, ['0', '4094'], ['4095', '-1', 'x', '']],
     ['VLAN range', isVlanRange, ['10', '10-20'], ['20-10', '4095', '1-2-3']],
     ['ID range', isIdRange, ['0', '0-3', '4294967295'], ['3-1', '4294967296', 'a', '0-']],

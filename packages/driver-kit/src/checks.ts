@@ -74,10 +74,13 @@ export const isHwaddr = must(
   'must be a MAC address: six bytes in hexadecimal, with colons',
 );
 
-/** A name the kernel takes for an interface (IFNAMSIZ is 16 with the end), in the characters LXD permits. */
+/**
+ * A name the kernel takes for an interface (IFNAMSIZ is 16 with the end), in the characters LXD permits.
+ * `all` and `default` are taken: they are the folders of every interface's settings in /proc/sys/net/ipv4/conf.
+ */
 export const isInterfaceName = must(
-  (value) => /^[A-Za-z0-9_.-]{2,15}$/.test(value) && value !== '..',
-  'must be an interface name: 2 to 15 letters, digits, dots, dashes and underscores',
+  (value) => /^[A-Za-z0-9_.-]{2,15}$/.test(value) && !['..', 'all', 'default'].includes(value),
+  'must be an interface name: 2 to 15 letters, digits, dots, dashes and underscores, but not "all" or "default"',
 );
 
 /** IEEE 802.1Q. */
