@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Agent } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lxd } from '../support/lxd.ts';
 import { send } from '../support/rest.ts';
 import { repeatGet } from './gets.ts';
@@ -139,7 +140,15 @@ export const cases: readonly Case[] = [
     run: (lxd) => each([1, 2, 3, 4, 5], () => push(lxd, first, '/root/large', large)),
   },
   { name: 'force stop', unit: 'ms', run: (lxd) => each(names, (name) => setState(lxd, name, 'stop')) },
-  { name: 'memory of the daemon', unit: 'MiB', run: async (lxd) => residentMemory(lxd) },
+  { name: 'memory of the daemon after all this', unit: 'MiB', run: async (lxd) => residentMemory(lxd) },
+  {
+    name: 'memory of the daemon at rest, after a minute',
+    unit: 'MiB',
+    run: async (lxd) => {
+      await sleep(60_000);
+      return residentMemory(lxd);
+    },
+  },
   {
     name: 'start of the daemon with 200 instances',
     unit: 'ms',

@@ -4,7 +4,7 @@
  */
 import { instanceUrl } from '@lxd-ts/api';
 import { type Driver, notFound } from '@lxd-ts/driver-kit';
-import { releaseProgramPages } from '@lxd-ts/host';
+import { releaseMemory } from '@lxd-ts/host';
 import { lxc } from '@lxd-ts/instance-lxc';
 import { bridge, bridgedNic, p2pNic } from '@lxd-ts/network-bridge';
 import { btrfs } from '@lxd-ts/storage-btrfs';
@@ -19,6 +19,7 @@ import { createImages } from './composition/images.ts';
 import { createInstances, type Instances } from './composition/instances.ts';
 import { createNetworks } from './composition/networks.ts';
 import { createStorage } from './composition/storage.ts';
+import { whenAtRest } from './core/at-rest.ts';
 import { every } from './core/every.ts';
 import { everyMinute } from './core/schedule.ts';
 import { deviceDrivers } from './devices/index.ts';
@@ -115,7 +116,7 @@ const startTasks = ({ base, storage, images, instances: area }: Areas): readonly
     every(minute, 'remove expired backups of volumes', storage.volumeBackups.expire, log),
     every(hour, 'remove old logs', removeOldLogs, log),
     images.refresh.start(),
-    every(hour, 'give back memory', releaseProgramPages, log),
+    whenAtRest(minute / 2, 'give back memory', releaseMemory, log),
   ];
 };
 

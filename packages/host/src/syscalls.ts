@@ -201,3 +201,5 @@ export const ioctlNumber = wrapped<[fd: number, request: number, argument: numbe
 export const madvise = wrapped<[address: bigint, length: bigint, advice: number]>(
   'int madvise(uintptr_t, size_t, int)',
 );
+/** malloc_trim(3): how much to leave at the top of the heap. */
+export const mallocTrim = wrapped<[pad: number]>('int malloc_trim(size_t)');

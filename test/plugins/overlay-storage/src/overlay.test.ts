@@ -29,22 +29,15 @@ it('is a plug-in', () => {
   expect(plugin.drivers.map(({ kind }) => kind)).toEqual(['storage']);
 });
 
-it('copies an image of 100 MB in an instant', async () => {
+it('copies an image without copying its data', async () => {
   await using context = await testContext('overlay');
   const { pool } = await openIn(context);
-  await pool.createVolume(image, ({ path }) => writeFile(join(path, 'big'), Buffer.alloc(100_000_000, 1)));
-  const times: number[] = [];
-  for (let at = 0; at < 9; at++) {
-    const start = performance.now();
-    await pool.copyVolume({ ...container, name: `c${at}` }, image, []);
-    times.push(performance.now() - start);
-  }
-  times.sort((a, b) => a - b);
-  const start = performance.now();
-  await inside(pool, image, (path) =>
-    run(['cp', '--reflink=never', join(path, 'big'), join(context.directory, 'copied')]),
-  );
-  expect(times[4]).toBeLessThan((performance.now() - start) / 2);
+  await pool.createVolume(image, ({ path }) => writeFile(join(path, 'big'), Buffer.alloc(20_000_000, 1)));
+  const written = async (): Promise<number> =>
+    Number((await run(['du', '-sx', '--bytes', pool.path])).stdout.split('\t')[0]);
+  const before = await written();
+  for (let at = 0; at < 9; at++) await pool.copyVolume({ ...container, name: `c${at}` }, image, []);
+  expect((await written()) - before).toBeLessThan(1_000_000);
   expect(await inside(pool, { ...container, name: 'c5' }, (path) => readdir(path))).toEqual(['big']);
 });
 
