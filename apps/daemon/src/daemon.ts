@@ -58,7 +58,10 @@ export interface DaemonOptions extends Omit<BaseOptions, 'drivers'> {
 export interface Daemon {
   /** Stops answering; instances run on. Waits for running operations as `core.shutdown_timeout` says. */
   stop(): Promise<void>;
-  /** Host shutdown: stops all instances first, keeping their power state on record. `force`: does not wait for operations. */
+  /**
+   * Host shutdown: stops all instances first, keeping their power state on record, and unmounts the storage pools at last. `force`: does
+   * not wait for operations.
+   */
   shutdown(options?: { force: boolean }): Promise<void>;
 }
 
@@ -159,6 +162,8 @@ export const startDaemon = async ({ gid, onShutdown, ...options }: DaemonOptions
       if (!force) await drain();
       await instances.lifecycle.shutdownAll(await all());
       await stop();
+      await storage.ownData[Symbol.asyncDispose]();
+      await storage.pools.closeAll();
     },
   };
 };

@@ -4,6 +4,7 @@ import {
   copyTree,
   describeVolume,
   growFilesystem,
+  isTrue,
   newFilesystemUuid,
   notFound,
   readSuperblock,
@@ -26,6 +27,7 @@ import {
   splitSnapshot,
 } from './names.ts';
 import { asOptions, copyProperties, diskSize } from './properties.ts';
+import { reserveDisk } from './resize.ts';
 import { createSnapshot, deleteSnapshot, takeSnapshot } from './snapshots.ts';
 import { transfer } from './streams.ts';
 import { aboutVolume, createVolume, deleteVolume } from './volumes.ts';
@@ -180,7 +182,9 @@ const copyParts = async (
     } catch (error) {
       throw aboutVolume(plan.target, error);
     }
-    if (source.kind !== 'dataset') await settleDisk(pool, plan.target, part, source);
+    if (source.kind === 'dataset') continue;
+    await settleDisk(pool, plan.target, part, source);
+    if (isTrue(plan.target.config['zfs.reserve_space'])) await reserveDisk(plan.target, part.dataset);
   }
 };
 

@@ -211,7 +211,18 @@ it('[05.197 05.198 05.262] with zfs.remove_snapshots newer snapshots make room f
   }
   const error = await failure(pool.restoreVolume(custom('v'), 'one'));
   expect(isKind(error, 'conflict') && error.message).toMatch(/two, three\. Set zfs\.remove_snapshots/);
-  await pool.restoreVolume(custom('v', { 'zfs.remove_snapshots': 'true' }), 'one');
+  expect(await failure(Promise.resolve(pool.deletedByRestore?.(custom('v'), 'one')))).toEqual(error);
+  expect(await pool.deletedByRestore?.(custom('v'), 'three')).toEqual([]);
+  const willing = custom('v', { 'zfs.remove_snapshots': 'true' });
+  expect(await pool.deletedByRestore?.(willing, 'one')).toEqual(['two', 'three']);
+  expect((await pool.listVolumes())[0]?.snapshots).toEqual(['one', 'two', 'three']);
+  await pool.restoreVolume(willing, 'two');
+  expect(await read(pool, custom('v'))).toBe('two');
+  expect((await pool.listVolumes())[0]?.snapshots).toEqual(['one', 'two']);
+  // What the pool says now counts for volumes that say nothing.
+  await pool.update({ 'volume.zfs.remove_snapshots': 'true' }, ['volume.zfs.remove_snapshots']);
+  expect(await pool.deletedByRestore?.(custom('v', { 'zfs.remove_snapshots': 'false' }), 'two')).toEqual([]);
+  await pool.restoreVolume(custom('v'), 'one');
   expect(await read(pool, custom('v'))).toBe('one');
   expect((await pool.listVolumes())[0]?.snapshots).toEqual(['one']);
 });
@@ -265,8 +276,76 @@ it('[05.202 05.203 05.204] sizes are quotas or refquotas, reserved if wanted; bl
   expect(await propertyOf(`${zpool}/custom/default_data`, 'refquota')).toBe('0');
   expect((await pool.usage(data))?.used).toBeGreaterThan(14 * MiB);
   const error = await failure(pool.resizeVolume({ ...data, config: {} }, 12 * MiB));
-  expect(isKind(error, 'bad-request') && error.message).toContain('cannot shrink');
+  expect(isKind(error, 'bad-request') && error.message).toContain('cannot be limited to 12582912 bytes');
   expect(await propertyOf(`${zpool}/custom/default_data`, 'quota')).toBe(String(64 * MiB));
+});
+
+it('[05.202 05.203] how a volume is limited changes at once, and stays as it was where it cannot', async () => {
+  await using context = await testContext('lxd-ts-zfs');
+  await using pool = await poolIn(context);
+  const dataset = `${zpool}/custom/default_v`;
+  const limits = async (): Promise<string[]> =>
+    Promise.all(['quota', 'reservation', 'refquota', 'refreservation'].map((name) => propertyOf(dataset, name)));
+  const size = String(16 * MiB);
+  await pool.createVolume(custom('v', { size }), ({ path }) => writeRandom(join(path, 'f'), 10));
+  const data = custom('v', { size, 'zfs.use_refquota': 'true', 'zfs.reserve_space': 'true' });
+  await pool.updateVolume?.(data, ['zfs.use_refquota', 'zfs.reserve_space']);
+  expect(await limits()).toEqual(['0', '0', size, size]);
+  expect((await pool.usage(data))?.total).toBe(16 * MiB);
+  await pool.createSnapshot(in_(data, 's0'));
+  await pool.updateVolume?.(custom('v', { size, 'zfs.use_refquota': 'true' }), ['zfs.reserve_space']);
+  {
+    await using mounted = await pool.mountVolume(data);
+    await writeRandom(join(mounted.path, 'f'), 10);
+  }
+  // With the snapshot it is more than the size.
+  const plain = custom('v', { size });
+  const error = await failure(Promise.resolve(pool.updateVolume?.(plain, ['zfs.use_refquota'])));
+  expect(isKind(error, 'bad-request') && error.message).toContain(`cannot be limited to ${size} bytes`);
+  expect(await limits()).toEqual(['0', '0', size, '0']);
+  await pool.deleteSnapshot(in_(data, 's0'));
+  await pool.updateVolume?.(plain, ['zfs.use_refquota']);
+  expect(await limits()).toEqual([size, '0', '0', '0']);
+  // One without a limit gets none.
+  await pool.resizeVolume(custom('v'), undefined);
+  await pool.updateVolume?.(data, ['zfs.use_refquota', 'zfs.reserve_space']);
+  expect(await limits()).toEqual(['0', '0', '0', '0']);
+});
+
+it('[05.203] the space of disks is reserved with the next change of the key, and that of copies too', async () => {
+  await using context = await testContext('lxd-ts-zfs');
+  await using pool = await poolIn(context);
+  const reserved = async (name: string): Promise<number> =>
+    Number(await propertyOf(`${zpool}/custom/default_${name}`, 'refreservation'));
+  const disk: Volume = { ...custom('d', { size: '16MiB' }), content: 'block' };
+  const thick = { ...disk, config: { ...disk.config, 'zfs.reserve_space': 'true' } };
+  await pool.createVolume(disk);
+  expect(await reserved('d')).toBe(0);
+  await pool.updateVolume?.(thick, ['zfs.reserve_space']);
+  expect(await reserved('d')).toBeGreaterThanOrEqual(16 * MiB);
+  await pool.resizeVolume(thick, 32 * MiB);
+  expect(await reserved('d')).toBeGreaterThanOrEqual(32 * MiB);
+  await pool.copyVolume({ ...thick, name: 'copy' }, thick, []);
+  expect(await reserved('copy')).toBeGreaterThanOrEqual(16 * MiB);
+  await pool.updateVolume?.(disk, ['zfs.reserve_space']);
+  expect(await reserved('d')).toBe(0);
+});
+
+it('[05.205] what a volume is made of does not change with its configuration', async () => {
+  await using context = await testContext('lxd-ts-zfs');
+  await using pool = await poolIn(context);
+  const formatted = custom('f', { 'zfs.block_mode': 'true', size: '64MiB' });
+  await pool.createVolume(formatted);
+  await pool.createVolume(custom('v'));
+  const refused = async (volume: Volume, key: string): Promise<void> => {
+    const error = await failure(Promise.resolve(pool.updateVolume?.(volume, [key])));
+    expect(isKind(error, 'bad-request') && error.message).toContain(`"${key}" of a volume cannot be changed`);
+  };
+  await refused(custom('v', { 'zfs.block_mode': 'true' }), 'zfs.block_mode');
+  await refused(custom('f'), 'zfs.block_mode');
+  await refused(custom('f', { ...formatted.config, 'block.filesystem': 'xfs' }), 'block.filesystem');
+  await pool.updateVolume?.(custom('v', { 'zfs.block_mode': 'false' }), ['zfs.block_mode']);
+  await pool.updateVolume?.(custom('f', { ...formatted.config, 'block.filesystem': 'ext4' }), ['block.filesystem']);
 });
 
 it('[05.75] the use of a mounted volume is live', async () => {

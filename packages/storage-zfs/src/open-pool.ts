@@ -24,10 +24,11 @@ import { awaitDying } from './dying.ts';
 import { mountsOf } from './mounts.ts';
 import { isDeleted, isHidden, poolDatasets, splitSnapshot } from './names.ts';
 import { resizeVolume } from './resize.ts';
-import { createSnapshot, deleteSnapshot, renameSnapshot, restoreVolume } from './snapshots.ts';
+import { createSnapshot, deletedByRestore, deleteSnapshot, renameSnapshot, restoreVolume } from './snapshots.ts';
 import { closeSource, deleteSource, growSource, openSource, rootDataset } from './source.ts';
 import { spaceOf } from './space.ts';
 import { receiveVolume, sendVolume } from './transfer.ts';
+import { updateVolume } from './update-volume.ts';
 import { usageOfVolume } from './usage.ts';
 import { createVolume, deleteVolume, hasVolume, listVolumes, renameVolume } from './volumes.ts';
 
@@ -120,12 +121,14 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
     deleteVolume: (volume) => deleteVolume(pool, volume),
     renameVolume: (volume, name) => renameVolume(pool, volume, name),
     resizeVolume: (volume, size) => resizeVolume(pool, volume, size),
+    updateVolume: (volume, changed) => updateVolume(pool, volume, changed),
     usage: (volume) => usageOfVolume(pool, volume),
     mountVolume: (volume) => mounts.mountVolume(volume),
     createSnapshot: (volume) => createSnapshot(pool, volume),
     deleteSnapshot: (volume) => deleteSnapshot(pool, volume),
     renameSnapshot: (volume, name) => renameSnapshot(pool, volume, name),
     restoreVolume: (volume, snapshot) => restoreVolume(pool, volume, snapshot),
+    deletedByRestore: (volume, snapshot) => deletedByRestore(pool, volume, snapshot),
     listVolumes: () => listVolumes(pool),
     send: (volume, base, to, work) => sendVolume(pool, volume, base, to, work),
     receive: (volume, base, from, work) => receiveVolume(pool, volume, base, from, work),

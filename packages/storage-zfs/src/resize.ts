@@ -4,6 +4,7 @@ import {
   defaultDiskSize,
   describeVolume,
   growFilesystem,
+  isTrue,
   notFound,
   shrinkFilesystem,
   type Volume,
@@ -16,11 +17,13 @@ import { diskSize, limitProperties, stateSize } from './properties.ts';
 /** The properties by which a dataset is limited, to go back to when setting them fails half way. */
 const limitNames = ['reservation', 'quota', 'refreservation', 'refquota'] as const;
 
+/** Properties of a dataset or zvol as numbers without units; undefined: it is not there. */
 const readProperties = async (dataset: string, names: readonly string[]): Promise<Map<string, string> | undefined> => {
   const output = await unless('missing', () => zfs(['get', '-H', '-p', '-o', 'property,value', names.join(), dataset]));
   return output === undefined ? undefined : new Map(rows(output).map(([name = '', value = '']) => [name, value]));
 };
 
+/** Limits a dataset, by the properties that the volume's configuration wants it to be limited by. */
 const limitDataset = async (pool: PoolContext, volume: Volume, dataset: string, size: number | undefined) => {
   // What was written a moment ago counts: the kernel notices with the next transaction group.
   if (size !== undefined && (await pool.mounts.mountedAt(volume))) await zpool(['sync', zpoolOf(pool.root)]);
@@ -31,8 +34,15 @@ const limitDataset = async (pool: PoolContext, volume: Volume, dataset: string, 
   } catch (error) {
     await zfs(['set', ...[...before].map(([name, value]) => `${name}=${value === '0' ? 'none' : value}`), dataset]);
     if (complaint(error) !== 'too-small') throw error;
-    throw badRequest(`${describeVolume(volume)} cannot shrink to ${size} bytes: it uses more`, { cause: error });
+    throw badRequest(`${describeVolume(volume)} cannot be limited to ${size} bytes: it uses more`, { cause: error });
   }
+};
+
+/** Limits a dataset anew to the size that it is limited to. */
+export const limitAnew = async (pool: PoolContext, volume: Volume, dataset: string): Promise<void> => {
+  const now = await readProperties(dataset, limitNames);
+  const limit = Number(now?.get('quota')) || Number(now?.get('refquota'));
+  await limitDataset(pool, volume, dataset, limit || undefined);
 };
 
 /** The size of a zvol in bytes. */
@@ -44,6 +54,11 @@ export const sizeOfDisk = async (volume: Volume, zvol: string): Promise<number> 
 
 const setDiskSize = async (zvol: string, size: number): Promise<void> => {
   await zfs(['set', `volsize=${size}`, zvol]);
+};
+
+/** Gives a disk all its space beforehand, or none, as its configuration says. */
+export const reserveDisk = async ({ config }: Volume, zvol: string): Promise<void> => {
+  await zfs(['set', `refreservation=${isTrue(config['zfs.reserve_space']) ? 'auto' : 'none'}`, zvol]);
 };
 
 /** Gives a disk that went back to an earlier state the size back that it had since, and the file system on it. */

@@ -74,22 +74,29 @@ export const newerThan = (label: string, listed: readonly (readonly string[])[])
   return at === -1 ? undefined : ordered.slice(at + 1);
 };
 
+/** The snapshots that going back to one deletes; see the contract. */
+export const deletedByRestore = async (pool: PoolContext, volume: Volume, snapshot: string): Promise<string[]> => {
+  const names = new Set<string>();
+  for (const { dataset } of partsOf(pool.root, volume)) {
+    const output = await unless('missing', () =>
+      zfs(['list', '-H', '-p', '-t', 'snapshot', '-d', '1', '-o', 'name,createtxg,clones', dataset]),
+    );
+    const newer = newerThan(snapshotLabel(snapshot), rows(output ?? ''));
+    if (!newer) throw notFound(`${describeVolume({ ...volume, snapshot })} is not there`);
+    refuseWhatStandsInTheWay(snapshot, newer, mayDeleteNewer(pool, volume));
+    for (const name of userSnapshots(newer)) names.add(name);
+  }
+  return [...names];
+};
+
 /**
  * Goes back to a snapshot. ZFS can go back to the newest one alone: with `zfs.remove_snapshots` newer ones are deleted.
  */
 export const restoreVolume = async (pool: PoolContext, volume: Volume, snapshot: string): Promise<void> => {
   const label = snapshotLabel(snapshot);
-  const parts = partsOf(pool.root, volume);
-  for (const { dataset } of parts) {
-    const output = await unless('missing', () =>
-      zfs(['list', '-H', '-p', '-t', 'snapshot', '-d', '1', '-o', 'name,createtxg,clones', dataset]),
-    );
-    const newer = newerThan(label, rows(output ?? ''));
-    if (!newer) throw notFound(`${describeVolume({ ...volume, snapshot })} is not there`);
-    refuseWhatStandsInTheWay(volume, snapshot, newer);
-  }
+  await deletedByRestore(pool, volume, snapshot);
   await pool.mounts.forget(volume);
-  for (const part of parts) {
+  for (const part of partsOf(pool.root, volume)) {
     const size = part.kind === 'dataset' ? 0 : await sizeOfDisk(volume, part.dataset);
     await whileBusy(() => zfs(['rollback', '-r', `${part.dataset}@${label}`]));
     if (part.kind !== 'dataset') await regrowDisk(pool, volume, part, size);
@@ -97,9 +104,15 @@ export const restoreVolume = async (pool: PoolContext, volume: Volume, snapshot:
   await refresh(pool, volume);
 };
 
-const refuseWhatStandsInTheWay = (volume: Volume, snapshot: string, newer: readonly Later[]): void => {
-  const names = newer.flatMap(({ label }) => userSnapshot(label) ?? []);
-  if (names.length > 0 && !isTrue(volume.config['zfs.remove_snapshots'])) {
+const userSnapshots = (newer: readonly Later[]): string[] => newer.flatMap(({ label }) => userSnapshot(label) ?? []);
+
+/** Whether the volume allows it, or the pool for those that say nothing, by what is configured now. */
+const mayDeleteNewer = (pool: PoolContext, { config }: Volume): boolean =>
+  isTrue(config['zfs.remove_snapshots'] || pool.config()['volume.zfs.remove_snapshots']);
+
+const refuseWhatStandsInTheWay = (snapshot: string, newer: readonly Later[], mayDelete: boolean): void => {
+  const names = userSnapshots(newer);
+  if (names.length > 0 && !mayDelete) {
     throw conflict(
       `Snapshot "${snapshot}" cannot be restored due to subsequent snapshot(s): ${names.join(', ')}. Set zfs.remove_snapshots to override`,
     );

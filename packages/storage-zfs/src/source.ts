@@ -222,10 +222,13 @@ export const openSource = async (spec: PoolSpec): Promise<boolean> => {
   return true;
 };
 
+/** How long those who stop using a zpool may take: the mount namespace of a container goes a little after its processes. */
+const lettingGoMs = 3000;
+
 /** Exports the zpool, unless someone uses it. The datasets of others in it stay available: it is left then. */
 export const closeSource = async (root: string): Promise<void> => {
   if (root.includes('/') || !isImported(root)) return;
-  await unless('busy', () => zpool(['export', root]));
+  await unless('busy', () => whileBusy(() => zpool(['export', root]), lettingGoMs));
 };
 
 /** Refuses to delete what somebody else keeps beside the volumes. */

@@ -155,6 +155,9 @@ export const createSnapshots = (parts: Parts): SnapshotService => {
   };
 
   const finishRestore = async (instance: Instance, snapshot: InstanceSnapshot): Promise<void> => {
+    const inTheWay = await rootSnapshots.deletedByRestore(instance, snapshot.name);
+    for (const one of (await snapshots.list(instance.id)).toReversed())
+      if (inTheWay.includes(one.name)) await remove(instance, one);
     await rootSnapshots.restore(instance, snapshot.name);
     const now = await store.get(instance.project, instance.name);
     const { open } = await volumes.locate(instance);

@@ -28,8 +28,9 @@ export const createInstanceVolumeUpdate =
     using _lock = locks.hold(`${row.type} ${volumeLock(row)}`, 'update');
     checkIfMatch(ifMatch, editableVolume(row));
     const config = withoutEmpty(change.config);
-    const { driver } = await pools.open(row.pool);
-    if (changedKeys(row.config, config).includes('size'))
+    const { driver, storage } = await pools.open(row.pool);
+    const changed = changedKeys(row.config, config);
+    if (changed.includes('size'))
       throw badRequest('Volume "size" property is not valid for volume type: set the size of the root disk device');
     validateConfig(
       [
@@ -39,6 +40,7 @@ export const createInstanceVolumeUpdate =
       config,
       'storage volume',
     );
+    await storage.updateVolume?.({ ...row, config }, changed);
     await store.update(row.id, { description: change.description, config });
     events.lifecycle(
       'storage-volume-updated',

@@ -25,9 +25,11 @@ import { type VolumeName, volumeLock } from './volume-name.ts';
 import type { VolumeStore } from './volume-store.ts';
 import type { CustomVolumes } from './volumes.ts';
 
-export interface OwnData {
+export interface OwnData extends AsyncDisposable {
   /** Mounts the volumes at start, and finishes or undoes moves that a crash cut short. Failures are logged. */
   open(): Promise<void>;
+  /** Unmounts the volumes. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 interface Parts {
@@ -177,6 +179,12 @@ export const createOwnData = ({ settings, directories, volumes, store, locks, lo
           log.error({ err: error, key }, 'The volume with data of the server is not there');
         }
       }
+    },
+
+    async [Symbol.asyncDispose]() {
+      const mounted = [...held.values()].map((one) => one.mounted);
+      held.clear();
+      await Promise.all(mounted.map((one) => one[Symbol.asyncDispose]()));
     },
   };
 };

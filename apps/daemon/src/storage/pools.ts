@@ -42,8 +42,8 @@ export interface Pools {
   update(name: string, change: { description: string; config: Config }): Promise<void>;
   /** @throws LxdError conflict when something uses it */
   delete(name: string): Promise<void>;
-  /** Unmounts nothing: instances run on. */
-  forgetAll(): void;
+  /** Unmounts all pools, as far as nothing in them is in use. Failures are logged. */
+  closeAll(): Promise<void>;
   /**
    * Mounts a pool that has no record, to be looked at. Nothing in it changes; disposing of it leaves things as they were.
    *
@@ -182,7 +182,17 @@ export const createPools = (parts: Parts): Pools => {
       await store.delete(pool);
     },
 
-    forgetAll: () => opened.clear(),
+    async closeAll() {
+      const closing = [...opened].map(async ([name, opening]) => {
+        try {
+          await (await opening).storage[Symbol.asyncDispose]();
+        } catch (error) {
+          log.error({ err: error, pool: name }, 'Could not close the storage pool');
+        }
+      });
+      opened.clear();
+      await Promise.all(closing);
+    },
 
     async inspect({ name, driver: driverName, config }) {
       const driver = drivers.storage(driverName);

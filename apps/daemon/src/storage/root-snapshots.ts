@@ -11,6 +11,8 @@ export interface RootSnapshots {
   /** Deletes what there is of a snapshot. */
   delete(instance: Instance, name: string): Promise<void>;
   rename(instance: Instance, from: string, to: string): Promise<void>;
+  /** Names of the snapshots that are to be deleted before one is restored. @throws LxdError when it cannot be restored */
+  deletedByRestore(instance: Instance, name: string): Promise<readonly string[]>;
   /** Makes the volume what it was at the snapshot. The instance does not run. */
   restore(instance: Instance, name: string): Promise<void>;
   setExpiry(instance: Instance, name: string, expiresAt: Date | undefined): Promise<void>;
@@ -58,6 +60,11 @@ export const createRootSnapshots = (pools: Pools, volumes: RootVolumeService, st
       const { storage, volume, snapshot } = await find(instance, from);
       if (await storage.hasVolume(volume)) await storage.renameSnapshot(volume, to);
       if (snapshot) await store.renameSnapshot(snapshot.id, to);
+    },
+
+    async deletedByRestore(instance, name) {
+      const { open, volume } = await volumes.locate(instance);
+      return (await open.storage.deletedByRestore?.(volume, name)) ?? [];
     },
 
     async restore(instance, name) {

@@ -81,6 +81,11 @@ export const createVolumeSnapshots = ({ volumes, store, locks, events, log }: Pa
     else if (to) await finishRename(located, snapshot, to);
   };
 
+  const remove = async (name: VolumeName, snapshot: StoredSnapshot): Promise<void> => {
+    await volumes.discardSnapshot(name, snapshot);
+    events.lifecycle('storage-volume-snapshot-deleted', urlOf(name, snapshot.name), name.project);
+  };
+
   return {
     list,
     get,
@@ -137,8 +142,7 @@ export const createVolumeSnapshots = ({ volumes, store, locks, events, log }: Pa
 
     async delete(name, snapshot) {
       using _lock = await locks.wait(volumeLock(name), 'delete a snapshot');
-      await volumes.discardSnapshot(name, await get(name, snapshot));
-      events.lifecycle('storage-volume-snapshot-deleted', urlOf(name, snapshot), name.project);
+      await remove(name, await get(name, snapshot));
     },
 
     async restore(name, snapshot) {
@@ -146,6 +150,8 @@ export const createVolumeSnapshots = ({ volumes, store, locks, events, log }: Pa
       const { config } = await get(name, snapshot);
       await volumes.refuseInUse(name, 'restored');
       const { open, volume } = await volumes.locate(name);
+      const inTheWay = (await open.storage.deletedByRestore?.(volume, snapshot)) ?? [];
+      for (const one of (await list(name)).toReversed()) if (inTheWay.includes(one.name)) await remove(name, one);
       await open.storage.restoreVolume(volume, snapshot);
       await volumes.unshift(name, config);
       events.lifecycle('storage-volume-restored', volumeUrl(name), name.project, { snapshot });

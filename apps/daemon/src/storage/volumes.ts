@@ -205,7 +205,7 @@ export const createCustomVolumes = (parts: Parts): CustomVolumes => {
   };
 
   /** Limits a volume; where the pool cannot, the size is kept and not enforced, as in LXD, and the operator is told. */
-  const resize = async ({ open, volume }: LocatedVolume, size: number | undefined): Promise<void> => {
+  const resize = async ({ open, volume }: Located, size: number | undefined): Promise<void> => {
     try {
       await open.storage.resizeVolume(volume, size);
     } catch (error) {
@@ -244,16 +244,22 @@ export const createCustomVolumes = (parts: Parts): CustomVolumes => {
 
     async update(name, change, ifMatch) {
       using _lock = locks.hold(volumeLock(name), 'update');
-      const located = await locate(name);
-      const { open, row } = located;
+      const { open, row, volume } = await locate(name);
       checkIfMatch(ifMatch, editableVolume(row));
       const config = withoutEmpty(change.config);
       check(open, row.content, config);
       const changed = changedKeys(row.config, config);
       if (changed.some((key) => key === 'security.shifted' || key === 'security.unmapped'))
         await refuseInUse(name, 'mapped to other ids');
-      if (changed.includes('size')) await resize(located, sizeOf(config));
+      await using undo = new UndoStack((what, error) =>
+        log.error({ err: error, volume: name.name, pool: name.pool }, `Could not undo: ${what}`),
+      );
+      const next = { ...volume, config };
+      undo.add('go back to the configuration before', () => open.storage.updateVolume?.(volume, changed));
+      await open.storage.updateVolume?.(next, changed);
+      if (changed.includes('size')) await resize({ open, volume: next }, sizeOf(config));
       await store.update(row.id, { description: change.description, config });
+      undo.commit();
       events.lifecycle('storage-volume-updated', volumeUrl(name), name.project);
     },
 

@@ -213,6 +213,15 @@ export interface StoragePool extends AsyncDisposable {
   resizeVolume(volume: Volume, size: number | undefined, work?: Work): Promise<void>;
 
   /**
+   * Makes what is on disk follow a changed configuration, given as that of the volume. A changed `size` is the affair of `resizeVolume`,
+   * which is called next. Repeating it is harmless. Absent: each key acts when the volume is made or mounted the next time.
+   *
+   * @param changed - the keys that differ
+   * @throws LxdError bad-request for keys that cannot change any more
+   */
+  updateVolume?(volume: Volume, changed: readonly string[], work?: Work): Promise<void>;
+
+  /**
    * Used and (if limited) total bytes. Undefined: the driver cannot tell without reading the whole volume.
    * Starts no process.
    */
@@ -232,9 +241,17 @@ export interface StoragePool extends AsyncDisposable {
    * Makes the volume what it was at the snapshot; other snapshots stay. The volume is not in use.
    * On failure the volume is as before.
    *
-   * @throws LxdError conflict when newer snapshots or clones stand in the way (and says which)
+   * @throws LxdError not-found, conflict when newer snapshots or clones stand in the way (and says which)
    */
   restoreVolume(volume: Volume, snapshot: string, work?: Work): Promise<void>;
+
+  /**
+   * The snapshots that `restoreVolume` would delete, oldest first: newer ones, where the driver can go back to the newest alone and the
+   * volume's configuration allows it. The caller deletes them beforehand, each with its record. Absent: there are never any.
+   *
+   * @throws LxdError as `restoreVolume` would
+   */
+  deletedByRestore?(volume: Volume, snapshot: string): Promise<readonly string[]>;
 
   /** All volumes on disk but those of buckets, whether known to the caller or not. For recovery. */
   listVolumes(): Promise<readonly FoundVolume[]>;

@@ -16,12 +16,14 @@ const poolInBlockMode = (pool: StoragePool): StoragePool => ({
   deleteVolume: (volume, work) => pool.deleteVolume(inBlockMode(volume), work),
   renameVolume: (volume, name, work) => pool.renameVolume(inBlockMode(volume), name, work),
   resizeVolume: (volume, size, work) => pool.resizeVolume(inBlockMode(volume), size, work),
+  updateVolume: async (volume, changed, work) => pool.updateVolume?.(inBlockMode(volume), changed, work),
   usage: (volume) => pool.usage(inBlockMode(volume)),
   mountVolume: (volume) => pool.mountVolume(inBlockMode(volume)),
   createSnapshot: (volume, work) => pool.createSnapshot(inBlockMode(volume), work),
   deleteSnapshot: (volume, work) => pool.deleteSnapshot(inBlockMode(volume), work),
   renameSnapshot: (volume, name, work) => pool.renameSnapshot(inBlockMode(volume), name, work),
   restoreVolume: (volume, snapshot, work) => pool.restoreVolume(inBlockMode(volume), snapshot, work),
+  deletedByRestore: async (volume, snapshot) => (await pool.deletedByRestore?.(inBlockMode(volume), snapshot)) ?? [],
   send: async (volume, base, to, work) => pool.send?.(inBlockMode(volume), base, to, work),
   receive: async (volume, base, from, work) => pool.receive?.(inBlockMode(volume), base, from, work),
   [Symbol.asyncDispose]: () => pool[Symbol.asyncDispose](),
@@ -29,6 +31,6 @@ const poolInBlockMode = (pool: StoragePool): StoragePool => ({
 
 export const zfsInBlockMode = defineStorageDriver({
   ...zfs,
-  features: { ...zfs.features, blockBased: true, quotas: 'depends' },
-  open: async (spec) => poolInBlockMode(await zfs.open(spec)),
+  features: { ...zfs.features, blockBased: true },
+  open: async (spec, work) => poolInBlockMode(await zfs.open(spec, work)),
 });
