@@ -7,7 +7,7 @@
  * storageConformance({ driver: overlay, pools: [{ title: 'in the default location' }] });
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PoolSpec, StoragePool } from '../storage/contract.ts';
@@ -16,9 +16,10 @@ import { localBucketTests } from './storage/buckets.ts';
 import { copyTests } from './storage/copies.ts';
 import { crashTests } from './storage/crashes.ts';
 import { diskTests } from './storage/disks.ts';
-import { discard, fileFill, inSnapshot, listed, mounted, readIn } from './storage/helpers.ts';
+import { discard, fileFill, inSnapshot, listed, readIn } from './storage/helpers.ts';
 import { limitTests } from './storage/limits.ts';
 import { poolTests } from './storage/pools.ts';
+import { expectSharing } from './storage/room.ts';
 import { snapshotTests } from './storage/snapshots.ts';
 import { newVolume, type PoolForm, type StorageConformanceOptions, specIn } from './storage/suite.ts';
 import { transferTests } from './storage/transfer.ts';
@@ -97,33 +98,28 @@ const describeForm = (options: StorageConformanceOptions, form: PoolForm): void 
   });
 };
 
-/** Copies a volume that takes more than half of the pool, which either shares its blocks or has no room. */
-const copyWithoutRoom = async (pool: StoragePool): Promise<void> => {
-  const [volume, copy] = [newVolume(), newVolume()];
-  const { space } = await pool.resources();
-  const content = randomBytes(Math.floor((space.total - space.used) * 0.52));
-  await pool.createVolume(volume, fileFill('half', content));
-  try {
-    await pool.copyVolume(copy, volume, []);
-    expect(await mounted(pool, copy, async (path) => content.equals(await readFile(join(path, 'half'))))).toBe(true);
-    await discard(pool, copy);
-  } catch (error) {
-    expect(String(error)).toMatch(/No space left|ENOSPC/);
-    expect(await pool.hasVolume(copy)).toBe(false);
-  }
-  expect(await mounted(pool, volume, async (path) => content.equals(await readFile(join(path, 'half'))))).toBe(true);
-  await discard(pool, volume);
-};
-
 const describeTiny = (options: StorageConformanceOptions): void => {
   const { tiny, driver } = options;
   if (!tiny) return;
+  const { optimizedImages, optimizedSnapshots, copyOnWrite } = driver.features;
+  const share = [
+    ...(optimizedImages ? ['an instance from an image'] : []),
+    ...(optimizedSnapshots ? ['a snapshot'] : []),
+    ...(copyOnWrite ? ['a copy'] : []),
+  ];
+  it(`without room ${share.join(', ') || 'nothing'} is made, as what shares its blocks needs none`, async () => {
+    await using context = await testContext(`lxd-ts-${driver.name}`);
+    const { pool } = await makePool(options, tiny, context, 'tiny');
+    await expectSharing(driver, pool);
+    expect(await listed(pool)).toEqual([]);
+    await pool.delete();
+  });
+
   it('[05.247] in a pool without room, what fails leaves nothing and what was there stays', async () => {
     await using context = await testContext(`lxd-ts-${driver.name}`);
     const { pool } = await makePool(options, tiny, context, 'tiny');
     const volume = newVolume();
     await pool.createVolume(volume, fileFill('f', 'here'));
-    await copyWithoutRoom(pool);
     const large = newVolume();
     await expect(
       pool.createVolume(large, async (mount, work) => {

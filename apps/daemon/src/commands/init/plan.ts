@@ -1,5 +1,7 @@
 import type { Client } from '@lxd-ts/client';
+import { z } from 'zod';
 import type { Questions } from '../questions.ts';
+import { askPool, type OfferedDriver } from './ask-pool.ts';
 import type { Preseed } from './preseed.ts';
 import { readPreseed } from './preseed.ts';
 
@@ -7,20 +9,28 @@ import { readPreseed } from './preseed.ts';
 export interface Situation {
   readonly pools: readonly string[];
   readonly networks: readonly string[];
-  /** Storage drivers that work here. */
-  readonly drivers: readonly string[];
+  /** Storage drivers that work here and are to be offered. */
+  readonly drivers: readonly OfferedDriver[];
+  /** The size that a loop file gets, in bytes. */
+  readonly loopSize: number;
 }
+
+const answerShape = z.object({
+  storage_drivers: z.array(z.object({ name: z.string(), loop_files: z.boolean(), remote: z.boolean() })),
+  loop_size: z.number(),
+});
 
 export const situationOf = async (client: Client): Promise<Situation> => {
   const names = async (collection: string): Promise<string[]> =>
     (await client.get<{ name: string; managed?: boolean }[]>([collection], { recursion: '1' })).value
       .filter((one) => one.managed !== false)
       .map((one) => one.name);
-  const { value } = await client.get<{ environment: { storage_supported_drivers: { Name: string }[] } }>([]);
+  const offered = answerShape.parse((await client.query('GET', '/internal/init')).metadata);
   return {
     pools: await names('storage-pools'),
     networks: await names('networks'),
-    drivers: value.environment.storage_supported_drivers.map((driver) => driver.Name),
+    drivers: offered.storage_drivers.map(({ name, loop_files, remote }) => ({ name, loopFiles: loop_files, remote })),
+    loopSize: offered.loop_size,
   };
 };
 
@@ -105,33 +115,9 @@ export const askedPlan = async (
     throw new Error('Clustering is not available in this version: answer no');
   }
 
-  let pool: { name: string; driver: string; config: Record<string, string> } | undefined;
-  if (await questions.yes('Do you want to configure a new storage pool?', situation.pools.length === 0)) {
-    const name = await questions.text('Name of the new storage pool', 'default', (answer) =>
-      situation.pools.includes(answer) ? `the storage pool "${answer}" already exists` : undefined,
-    );
-    const driver = await questions.choice(
-      'Name of the storage backend to use',
-      situation.drivers,
-      situation.drivers.includes('btrfs') ? 'btrfs' : 'dir',
-    );
-    const config: Record<string, string> = {};
-    if (driver !== 'dir') {
-      if (
-        await questions.yes(`Would you like to use an existing empty block device (e.g. a disk or partition)?`, false)
-      ) {
-        config['source'] = await questions.text('Path to the existing block device', '', (answer) =>
-          answer.startsWith('/dev/') ? undefined : 'give a path below /dev',
-        );
-      } else {
-        const size = await questions.text('Size in GiB of the new loop device (1GiB minimum)', '5GiB', (answer) =>
-          /^[1-9][0-9]*(GiB)?$/.test(answer) ? undefined : 'give a size such as 20GiB',
-        );
-        config['size'] = size.endsWith('GiB') ? size : `${size}GiB`;
-      }
-    }
-    pool = { name, driver, config };
-  }
+  const pool = (await questions.yes('Do you want to configure a new storage pool?', situation.pools.length === 0))
+    ? await askPool(situation, questions)
+    : undefined;
 
   let network: { name: string; type: string; config: Record<string, string> } | undefined;
   let parent: string | undefined;

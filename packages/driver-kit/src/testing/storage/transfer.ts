@@ -36,16 +36,21 @@ export const transferTests = ({ driver, pool, newVolume }: Suite): void => {
   });
   if (!driver.features.optimizedTransfer) return;
 
-  it('[05.161] a volume that is sent and received is the same', async () => {
-    const [source, target] = [newVolume(), newVolume()];
-    await pool().createVolume(source, ({ path }) => makeSampleTree(path));
-    await receive(pool(), target, undefined, await sent(pool(), source));
-    expect(await mounted(pool(), target, describeTree)).toEqual(await mounted(pool(), source, describeTree));
-    await writeIn(pool(), target, 'f', 'writable');
-    expect(await listed(pool())).toContain(`custom default/${target.name} []`);
-    await discard(pool(), source);
-    await discard(pool(), target);
-  });
+  it.each(driver.features.volumeTypes)(
+    '[05.161] a volume of type %s that is sent and received is the same',
+    async (type) => {
+      const content = type === 'virtual-machine' ? 'block' : 'filesystem';
+      const config = content === 'block' ? { size: String(4 * MiB) } : {};
+      const [source, target] = [newVolume({ type, content, config }), newVolume({ type, content, config })];
+      await pool().createVolume(source, ({ path }) => makeSampleTree(path));
+      await receive(pool(), target, undefined, await sent(pool(), source));
+      expect(await mounted(pool(), target, describeTree)).toEqual(await mounted(pool(), source, describeTree));
+      await writeIn(pool(), target, 'f', 'writable');
+      expect(await listed(pool())).toContain(`${type} default/${target.name} []`);
+      await discard(pool(), source);
+      await discard(pool(), target);
+    },
+  );
 
   it('[05.134 05.165 05.166 05.167] snapshots follow as differences, and the volume as one to the last', async () => {
     const [source, target] = [newVolume(), newVolume()];

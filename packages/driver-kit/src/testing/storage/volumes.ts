@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
+import { findMount } from '@lxd-ts/host';
 import { expect, it } from 'vitest';
-import type { Volume, VolumeType } from '../../storage/contract.ts';
+import type { ContentType, Volume, VolumeType } from '../../storage/contract.ts';
 import { discard, expectKind, fileFill, listed, mounted, readIn, writeIn } from './helpers.ts';
 import { describeTree, makeSampleTree } from './sample-tree.ts';
 import type { Suite } from './suite.ts';
@@ -100,6 +101,41 @@ export const volumeTests = ({ driver, pool, newVolume, reopen }: Suite): void =>
       }
     },
   );
+
+  const { volumeTypes, customContent, buckets } = driver.features;
+  const held = (type: Volume['type'], content: ContentType): boolean =>
+    type === 'bucket' ? buckets : volumeTypes.includes(type) && (type !== 'custom' || customContent.includes(content));
+  const notHeld = (
+    [
+      ['container', 'filesystem'],
+      ['virtual-machine', 'block'],
+      ['image', 'filesystem'],
+      ['custom', 'filesystem'],
+      ['custom', 'block'],
+      ['custom', 'iso'],
+    ] as const
+  ).filter(([type, content]) => !held(type, content));
+  it.runIf(notHeld.length > 0)(
+    '[05.218 05.269] what the pool does not hold is refused, and leaves nothing',
+    async () => {
+      for (const [type, content] of notHeld) {
+        const volume = newVolume({ type, content });
+        await expectKind(pool().createVolume(volume), 'bad-request');
+        expect(await pool().hasVolume(volume), `${type} ${content}`).toBe(false);
+      }
+    },
+  );
+
+  it.runIf(driver.features.blockBased)('a volume is a file system of its own on a block device', async () => {
+    const volume = newVolume();
+    await pool().createVolume(volume);
+    await mounted(pool(), volume, async (path) => {
+      const { source = '', type = '' } = (await findMount(path)) ?? {};
+      expect((await stat(source)).isBlockDevice(), source).toBe(true);
+      expect(['ext4', 'xfs', 'btrfs']).toContain(type);
+    });
+    await discard(pool(), volume);
+  });
 
   it('[05.102] a volume is renamed with its snapshots, and its old name is free', async () => {
     const volume = newVolume();
