@@ -31,6 +31,13 @@ storageConformance({
       allocates: true,
       crashes: true,
     },
+    // Their sizes are tested beside: xfs never shrinks, and both begin where the suite's volumes end.
+    ...(['xfs', 'btrfs'] as const).map((filesystem) => ({
+      title: `[05.13 05.187] thin, its volumes on ${filesystem}`,
+      config: async () => ({ size: '6GiB', 'lvm.vg_name': group(filesystem), 'volume.block.filesystem': filesystem }),
+      volumes: { 'block.filesystem': filesystem },
+      only: ['volumes', 'snapshots', 'copies'] as const,
+    })),
   ],
   tiny: {
     title: 'thin, in a small loop file',

@@ -1,6 +1,6 @@
 /**
  * The conformance suite of storage drivers. One call, in a file that vitest runs as root, checks with real pools that a driver
- * does what `storage/contract.ts` says.
+ * does what `storage/contract.ts` says. LXD_TS_TEST_KILLS: at how many moments of each call the process that makes it is killed (2).
  *
  * @example
  * import { storageConformance } from '@lxd-ts/driver-kit/testing';
@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { PoolSpec, StoragePool } from '../storage/contract.ts';
+import type { PoolSpec, StoragePool, Volume } from '../storage/contract.ts';
 import { type TestContext, testContext } from './context.ts';
 import { localBucketTests } from './storage/buckets.ts';
 import { copyTests } from './storage/copies.ts';
@@ -21,11 +21,18 @@ import { limitTests } from './storage/limits.ts';
 import { poolTests } from './storage/pools.ts';
 import { expectSharing } from './storage/room.ts';
 import { snapshotTests } from './storage/snapshots.ts';
-import { newVolume, type PoolForm, type StorageConformanceOptions, specIn } from './storage/suite.ts';
+import {
+  newVolume,
+  type PoolForm,
+  type StorageConformanceOptions,
+  type Suite,
+  type SuiteGroup,
+  specIn,
+} from './storage/suite.ts';
 import { transferTests } from './storage/transfer.ts';
 import { volumeTests } from './storage/volumes.ts';
 
-export type { ImportFrom, PoolForm, StorageConformanceOptions } from './storage/suite.ts';
+export type { ImportFrom, PoolForm, StorageConformanceOptions, SuiteGroup } from './storage/suite.ts';
 
 /** Makes a pool of a form; it is deleted with the context, unless a test has done so. */
 const makePool = async (
@@ -60,14 +67,15 @@ const describeForm = (options: StorageConformanceOptions, form: PoolForm): void 
       await context?.[Symbol.asyncDispose]();
     });
 
-    const suite = {
+    const suite: Suite = {
       driver,
       form,
       pool: () => ready().pool,
       spec: () => ready().spec,
-      newVolume,
+      newVolume: (parts: Partial<Volume> = {}) => newVolume({ ...parts, config: { ...form.volumes, ...parts.config } }),
       // The first form stands for all, unless told otherwise: what is half done looks alike in them.
       importFrom: form === options.pools[0] || form.crashes ? options.importFrom : undefined,
+      kills: Number(process.env.LXD_TS_TEST_KILLS ?? 2),
       quotas: form.quotas ?? driver.features.quotas === 'yes',
       reopen: async () => {
         const { spec, pool } = ready();
@@ -75,15 +83,20 @@ const describeForm = (options: StorageConformanceOptions, form: PoolForm): void 
         made = { spec, pool: await driver.open(spec) };
       },
     };
-    describe('pool', () => poolTests(suite));
-    describe('volumes', () => volumeTests(suite));
-    describe('snapshots', () => snapshotTests(suite));
-    describe('copies', () => copyTests(suite));
-    describe('disks', () => diskTests(suite));
-    describe('limits', () => limitTests(suite));
-    describe.runIf(driver.features.buckets)('buckets', () => localBucketTests(suite));
-    describe('transfer', () => transferTests(suite));
-    describe('crashes', () => crashTests(suite));
+    const groups: Readonly<Partial<Record<SuiteGroup, (suite: Suite) => void>>> = {
+      pool: poolTests,
+      volumes: volumeTests,
+      snapshots: snapshotTests,
+      copies: copyTests,
+      disks: diskTests,
+      limits: limitTests,
+      ...(driver.features.buckets ? { buckets: localBucketTests } : {}),
+      transfer: transferTests,
+      ...(suite.importFrom ? { crashes: crashTests } : {}),
+    };
+    for (const [name, declare] of Object.entries(groups)) {
+      if (!form.only || form.only.some((one) => one === name)) describe(name, () => declare(suite));
+    }
 
     it('at the end no volume is left, and deleting the pool leaves nothing on the host', async () => {
       const { spec, pool } = ready();

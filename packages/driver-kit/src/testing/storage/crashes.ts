@@ -2,45 +2,56 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
-import { expect, it } from 'vitest';
-import type { PoolSpec, StoragePool, Volume } from '../../storage/contract.ts';
-import { discard, inSnapshot, mounted } from './helpers.ts';
+import { describe, expect, it } from 'vitest';
+import type { PoolSpec, StoragePool, Volume, VolumeCalls } from '../../storage/contract.ts';
+import { discard, inSnapshot, MiB, mounted } from './helpers.ts';
 import type { Suite } from './suite.ts';
 
-/** Works on a volume and copies of it, round and round, until it is killed. */
+/** A call about volumes as data: another process makes it. */
+interface Call {
+  readonly name: keyof VolumeCalls;
+  readonly args: readonly unknown[];
+}
+
+/** Makes one call of an open pool, and tells when it begins and when it is done. */
 const program = ({ specifier, name }: { specifier: string; name: string }): string => `
 const { ${name}: driver } = await import(${JSON.stringify(specifier)});
-const [spec, volume, copy] = JSON.parse(process.argv[1]);
+const [spec, call] = JSON.parse(process.argv[1]);
 const pool = await driver.open(spec);
-process.stdout.write('ready');
-for (;;) {
-  if (driver.features.restoreAnySnapshot) await pool.restoreVolume(volume, 's0');
-  await pool.restoreVolume(volume, 's1');
-  await pool.copyVolume(copy, volume, ['s0', 's1']);
-  await pool.createSnapshot({ ...copy, snapshot: 's2' });
-  for (const snapshot of ['s0', 's1', 's2']) await pool.deleteSnapshot({ ...copy, snapshot });
-  await pool.deleteVolume(copy);
-}
+console.log('begun');
+await pool[call.name](...call.args);
+console.log('done');
 `;
 
-const workUntilKilled = async (
+/**
+ * Makes a call in a process that is killed.
+ *
+ * @param after - milliseconds from the beginning of the call; undefined: as soon as it is done
+ * @returns how many milliseconds it took; undefined: it was not done
+ */
+const callAndKill = async (
   from: NonNullable<Suite['importFrom']>,
   spec: PoolSpec,
-  volumes: readonly Volume[],
-  after: number,
-): Promise<void> => {
-  const args = ['--input-type=module', '--eval', program(from), JSON.stringify([spec, ...volumes])];
+  call: Call,
+  after?: number,
+): Promise<number | undefined> => {
+  const args = ['--input-type=module', '--eval', program(from), JSON.stringify([spec, call])];
   const child = spawn(process.execPath, [...(from.nodeOptions ?? []), ...args], {
     cwd: from.directory,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const gone = once(child, 'exit');
-  await Promise.race([once(child.stdout, 'data'), gone]);
-  await setTimeout(after);
-  expect(child.exitCode, 'the program works until it is killed').toBeNull();
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  await lines.next();
+  const begun = performance.now();
+  const done = lines.next().then(({ value }) => (value === 'done' ? performance.now() - begun : undefined));
+  const took = await (after === undefined ? done : Promise.race([done, setTimeout(after, undefined)]));
   child.kill('SIGKILL');
   await gone;
+  expect(child.exitCode ?? 0, `${call.name}, made by another process`).toBe(0);
+  return took;
 };
 
 const fileCount = 40;
@@ -62,13 +73,127 @@ const stateOf = (pool: StoragePool, volume: Volume): Promise<string[]> =>
     return [...new Set(await Promise.all(names.map((name) => readFile(join(path, name), 'utf8'))))];
   });
 
+/** A call that is cut short, and what comes before and after. */
+interface Interruption {
+  readonly what: string;
+  readonly prepare?: () => Promise<unknown>;
+  readonly call: Call;
+  /** What the volume may say after it. Default: only what it said before. */
+  readonly states?: readonly string[];
+  /** Does what the caller does after a crash, which is to repeat or to undo, checks what came of it, and takes it away. */
+  readonly settle: () => Promise<unknown>;
+}
+
+const call = <Name extends keyof VolumeCalls>(name: Name, ...args: Parameters<VolumeCalls[Name]>): Call => ({
+  name,
+  args,
+});
+
+/**
+ * @param volume - with the snapshots `s0` (`one`) and `s1` (`two`); it says `two` itself
+ * @param size - in bytes, of the volume; undefined: volumes cannot be limited
+ */
+const interruptions = (
+  { driver, pool, newVolume }: Suite,
+  volume: Volume,
+  size: number | undefined,
+): Interruption[] => {
+  const copy = newVolume({ config: volume.config });
+  const renamed = { ...copy, name: `${copy.name}-renamed` };
+  const [fresh, again] = [inSnapshot(volume, 's2'), inSnapshot(volume, 's3')];
+  const makeCopy = () => pool().copyVolume(copy, volume, []);
+  const expectGone = async (one: Volume): Promise<void> => expect(await pool().hasVolume(one)).toBe(false);
+  const expectState = async (one: Volume, ...states: string[]): Promise<void> =>
+    expect(await stateOf(pool(), one)).toEqual(states);
+  const removeCopy = async (...snapshots: string[]): Promise<void> => {
+    await discard(pool(), copy, ...snapshots);
+    await expectGone(copy);
+    for (const snapshot of snapshots) await expectGone(inSnapshot(copy, snapshot));
+  };
+  const restore = (snapshot: string, state: string): Interruption => ({
+    what: `restoring ${snapshot}`,
+    prepare: () => setState(pool(), volume, 'three'),
+    call: call('restoreVolume', volume, snapshot),
+    states: ['three', state],
+    async settle() {
+      await pool().restoreVolume(volume, snapshot);
+      await expectState(volume, state);
+    },
+  });
+  const resize = (what: string, to: number): Interruption => ({
+    what,
+    prepare: makeCopy,
+    call: call('resizeVolume', copy, to),
+    async settle() {
+      await pool().resizeVolume(copy, to);
+      expect((await pool().usage(copy))?.total).toBe(to);
+      await expectState(copy, 'two');
+      await removeCopy();
+    },
+  });
+  return [
+    { what: 'creating a volume', call: call('createVolume', copy), settle: () => removeCopy() },
+    {
+      what: 'copying a volume with its snapshots',
+      call: call('copyVolume', copy, volume, ['s0', 's1']),
+      settle: () => removeCopy('s0', 's1'),
+    },
+    { what: 'deleting a volume', prepare: makeCopy, call: call('deleteVolume', copy), settle: () => removeCopy() },
+    {
+      what: 'renaming a volume',
+      prepare: () => pool().copyVolume(copy, volume, ['s0', 's1']),
+      call: call('renameVolume', copy, renamed.name),
+      async settle() {
+        if (await pool().hasVolume(copy)) await pool().renameVolume(copy, renamed.name);
+        await expectState(renamed, 'two');
+        await expectState(inSnapshot(renamed, 's0'), 'one');
+        await removeCopy('s0', 's1');
+        await discard(pool(), renamed, 's0', 's1');
+      },
+    },
+    ...(size === undefined ? [] : [resize('growing', size * 1.5), resize('shrinking', size * 0.75)]),
+    {
+      what: 'taking a snapshot',
+      call: call('createSnapshot', fresh),
+      async settle() {
+        await pool().deleteSnapshot(fresh);
+        await expectGone(fresh);
+      },
+    },
+    {
+      what: 'renaming a snapshot',
+      prepare: () => pool().createSnapshot(fresh),
+      call: call('renameSnapshot', fresh, 's3'),
+      async settle() {
+        if (await pool().hasVolume(fresh)) await pool().renameSnapshot(fresh, 's3');
+        await expectState(again, 'two');
+        await pool().deleteSnapshot(again);
+        await expectGone(again);
+      },
+    },
+    {
+      what: 'deleting a snapshot',
+      prepare: () => pool().createSnapshot(fresh),
+      call: call('deleteSnapshot', fresh),
+      async settle() {
+        await pool().deleteSnapshot(fresh);
+        await expectGone(fresh);
+      },
+    },
+    ...(driver.features.restoreAnySnapshot ? [restore('s0', 'one')] : []),
+    restore('s1', 'two'),
+  ];
+};
+
 /** What is left when the process is killed at any moment. */
-export const crashTests = ({ driver, pool, spec, newVolume, reopen, importFrom }: Suite): void => {
-  it.runIf(importFrom !== undefined)(
-    'after kill -9 in the middle volumes are as before or as after, and what was half done is cleared',
-    async () => {
-      if (!importFrom) return;
-      const [volume, copy] = [newVolume(), newVolume()];
+export const crashTests = (suite: Suite): void => {
+  const { pool, spec, newVolume, reopen, importFrom, quotas, kills } = suite;
+  if (!importFrom) return;
+  const size = quotas ? 512 * MiB : undefined;
+  const volume = newVolume({ config: size === undefined ? {} : { size: String(size) } });
+
+  describe('after kill -9 in the middle all is as before or as after, and what was half done is cleared', () => {
+    it('a volume with snapshots is made', async () => {
       await pool().createVolume(volume);
       for (const [snapshot, state] of [
         ['s0', 'one'],
@@ -77,19 +202,31 @@ export const crashTests = ({ driver, pool, spec, newVolume, reopen, importFrom }
         await setState(pool(), volume, state);
         await pool().createSnapshot(inSnapshot(volume, snapshot));
       }
-      for (let round = 0; round < 8; round++) {
-        await workUntilKilled(importFrom, spec(), [volume, copy], round * 9);
-        await reopen();
-        expect([['one'], ['two']]).toContainEqual(await stateOf(pool(), volume));
-        expect(await stateOf(pool(), inSnapshot(volume, 's0'))).toEqual(['one']);
+    });
+
+    const timeout = (kills + 1) * 120_000;
+    it.each(interruptions(suite, volume, size))(
+      '$what',
+      { timeout },
+      async ({ prepare, call: made, states, settle }) => {
+        let took = 0;
+        // Once to its end: this is how long it takes.
+        for (let moment = 0; moment <= kills; moment++) {
+          await prepare?.();
+          const after = moment === 0 ? undefined : (took * (moment - Math.random())) / kills;
+          took = Math.max(took, (await callAndKill(importFrom, spec(), made, after)) ?? 0);
+          await reopen();
+          expect(states ?? ['two']).toContain((await stateOf(pool(), volume)).join());
+          await settle();
+        }
+        // What was restored last may be the older one.
+        await pool().restoreVolume(volume, 's1');
+        expect(await stateOf(pool(), volume)).toEqual(['two']);
         expect(await stateOf(pool(), inSnapshot(volume, 's1'))).toEqual(['two']);
-        await discard(pool(), copy, 's0', 's1', 's2');
-        expect(await pool().hasVolume(copy)).toBe(false);
-        const toFirst = round % 2 === 0 && driver.features.restoreAnySnapshot;
-        await pool().restoreVolume(volume, toFirst ? 's0' : 's1');
-        expect(await stateOf(pool(), volume)).toEqual([toFirst ? 'one' : 'two']);
-      }
-      await discard(pool(), volume, 's0', 's1');
-    },
-  );
+        expect(await stateOf(pool(), inSnapshot(volume, 's0'))).toEqual(['one']);
+      },
+    );
+
+    it('the volume is removed', () => discard(pool(), volume, 's0', 's1'));
+  });
 };

@@ -3,6 +3,18 @@ import type { Config } from '../../config.ts';
 import type { PoolSpec, StorageDriver, StoragePool, Volume } from '../../storage/contract.ts';
 import type { TestContext } from '../context.ts';
 
+/** What `only` of a form names: a group of tests. */
+export type SuiteGroup =
+  | 'pool'
+  | 'volumes'
+  | 'snapshots'
+  | 'copies'
+  | 'disks'
+  | 'limits'
+  | 'buckets'
+  | 'transfer'
+  | 'crashes';
+
 /** One way in which a pool of the driver can be made; the whole suite runs on each. */
 export interface PoolForm {
   /** What is special about it, with the numbers of the statements it proves: `[05.19] a loop file`. */
@@ -19,6 +31,10 @@ export interface PoolForm {
   readonly allocates?: boolean;
   /** The process is killed in this form too, not in the first alone: it restores or copies in another way. */
   readonly crashes?: boolean;
+  /** Configuration of all volumes in it. A size is that of those for which a test wants none of its own. */
+  readonly volumes?: Config;
+  /** The groups of tests that are run. Default: all. */
+  readonly only?: readonly SuiteGroup[];
   /** Why this form cannot be tried on this host; absent: it can. */
   readonly skip?: string | undefined;
 }
@@ -61,6 +77,8 @@ export interface Suite {
   readonly reopen: () => Promise<void>;
   readonly quotas: boolean;
   readonly importFrom?: ImportFrom | undefined;
+  /** At how many moments of each call the process is killed, spread over the time that it takes. */
+  readonly kills: number;
 }
 
 /** A specification of a pool below a directory, as the daemon lays it out. */
