@@ -61,20 +61,6 @@ export const reserveDisk = async ({ config }: Volume, zvol: string): Promise<voi
   await zfs(['set', `refreservation=${isTrue(config['zfs.reserve_space']) ? 'auto' : 'none'}`, zvol]);
 };
 
-/** Gives a disk that went back to an earlier state the size back that it had since, and the file system on it. */
-export const regrowDisk = async (
-  pool: PoolContext,
-  volume: Volume,
-  { dataset, kind }: Part,
-  size: number,
-): Promise<void> => {
-  if ((await sizeOfDisk(volume, dataset)) >= size) return;
-  await setDiskSize(dataset, size);
-  if (kind !== 'formatted') return;
-  await using disk = await pool.disks.device(dataset);
-  await growFilesystem(disk.path);
-};
-
 /** Disks grow; they never shrink, since nobody knows what is at their end. Without a size one has at least the default one. */
 const resizeDisk = async (volume: Volume, zvol: string, size: number | undefined): Promise<void> => {
   const now = await sizeOfDisk(volume, zvol);
@@ -85,20 +71,52 @@ const resizeDisk = async (volume: Volume, zvol: string, size: number | undefined
   if (wanted > now) await setDiskSize(zvol, wanted);
 };
 
-/** A disk with a file system on it changes with that. Without a size it has at least the default one. */
-const resizeFormatted = async (pool: PoolContext, volume: Volume, zvol: string, size: number | undefined) => {
-  const now = await sizeOfDisk(volume, zvol);
-  const wanted = size === undefined ? Math.max(defaultDiskSize, now) : diskSize(volume, size);
-  if (wanted === now) return;
-  const mountedAt = await pool.mounts.mountedAt(volume);
+/** Changes the size of a disk with the file system on it. */
+const fitFormatted = async (
+  pool: PoolContext,
+  zvol: string,
+  { from, to, mountedAt }: { readonly from: number; readonly to: number; readonly mountedAt?: string | undefined },
+): Promise<void> => {
+  if (from === to) return;
   await using disk = await pool.disks.device(zvol);
-  if (wanted < now) {
-    await shrinkFilesystem(disk.path, wanted, { mountedAt });
-    await setDiskSize(zvol, wanted);
+  if (to < from) {
+    await shrinkFilesystem(disk.path, to, { mountedAt });
+    await setDiskSize(zvol, to);
   } else {
-    await setDiskSize(zvol, wanted);
+    await setDiskSize(zvol, to);
     await growFilesystem(disk.path, mountedAt);
   }
+};
+
+/** Without a size a disk with a file system on it has at least the default one. */
+const resizeFormatted = async (pool: PoolContext, volume: Volume, zvol: string, size: number | undefined) => {
+  const from = await sizeOfDisk(volume, zvol);
+  const to = size === undefined ? Math.max(defaultDiskSize, from) : diskSize(volume, size);
+  await fitFormatted(pool, zvol, { from, to, mountedAt: await pool.mounts.mountedAt(volume) });
+};
+
+/**
+ * Checks that what a file system was at a snapshot fits on its disk as large as that is now: on a clone of it.
+ *
+ * @param size - that of the disk now
+ * @throws LxdError bad-request
+ */
+export const checkFits = async (pool: PoolContext, volume: Volume, snapshot: string, size: number): Promise<void> => {
+  if ((await sizeOfDisk(volume, snapshot)) <= size) return;
+  await using disk = await pool.disks.clone(snapshot);
+  await shrinkFilesystem(disk.path, size);
+};
+
+/** Gives a disk that went back to an earlier state the size that it had since, with the file system on it. Others do not shrink. */
+export const refitDisk = async (
+  pool: PoolContext,
+  volume: Volume,
+  { dataset, kind }: Part,
+  size: number,
+): Promise<void> => {
+  const now = await sizeOfDisk(volume, dataset);
+  if (kind === 'formatted') await fitFormatted(pool, dataset, { from: now, to: size });
+  else if (now < size) await setDiskSize(dataset, size);
 };
 
 const resizePart = async (pool: PoolContext, volume: Volume, { dataset, kind }: Part, size: number | undefined) => {

@@ -6,7 +6,7 @@ import type { PoolContext } from './context.ts';
 import { destroySnapshot } from './destroy.ts';
 import { nameOf } from './mounts.ts';
 import { partsOf, snapshotLabel, splitSnapshot, userSnapshot } from './names.ts';
-import { regrowDisk, sizeOfDisk } from './resize.ts';
+import { checkFits, refitDisk, sizeOfDisk } from './resize.ts';
 import { aboutVolume } from './volumes.ts';
 
 /** Writes out what a mounted file system on a disk still has in memory; that of a dataset is ZFS's own, and part of its snapshots. */
@@ -97,9 +97,11 @@ export const restoreVolume = async (pool: PoolContext, volume: Volume, snapshot:
   await deletedByRestore(pool, volume, snapshot);
   await pool.mounts.forget(volume);
   for (const part of partsOf(pool.root, volume)) {
+    const source = `${part.dataset}@${label}`;
     const size = part.kind === 'dataset' ? 0 : await sizeOfDisk(volume, part.dataset);
-    await whileBusy(() => zfs(['rollback', '-r', `${part.dataset}@${label}`]));
-    if (part.kind !== 'dataset') await regrowDisk(pool, volume, part, size);
+    if (part.kind === 'formatted') await checkFits(pool, volume, source, size);
+    await whileBusy(() => zfs(['rollback', '-r', source]));
+    if (part.kind !== 'dataset') await refitDisk(pool, volume, part, size);
   }
   await refresh(pool, volume);
 };
