@@ -17,20 +17,11 @@ export const exists = async (path: string): Promise<boolean> => {
 /**
  * Renames a directory.
  *
- * @param options.optional - nothing there is no error
  * @throws LxdError conflict when the new name is taken (rename(2) would replace an empty directory)
  */
-export const renameDirectory = async (
-  from: string,
-  to: string,
-  options: { readonly optional?: boolean } = {},
-): Promise<void> => {
+export const renameDirectory = async (from: string, to: string): Promise<void> => {
   if (await exists(to)) throw conflict(`"${to}" exists already`);
-  try {
-    await rename(from, to);
-  } catch (error) {
-    if (!(options.optional && isErrno(error, 'ENOENT'))) throw error;
-  }
+  await rename(from, to);
 };
 
 /** Removes a directory, and those below it, as far as they hold nothing but directories. Nothing there is no error. */

@@ -161,10 +161,16 @@ export const directoryVolumes = (root: string, store: DirectoryStore): VolumeCal
 
     async renameVolume(volume, name) {
       const renamed = { ...volume, name };
+      const [path, target] = [await existing(volume), pathOf(renamed)];
+      if (await exists(target)) throw conflict(`"${target}" exists already`);
+      const [from, to] = [snapshotsDirectory(root, volume), snapshotsDirectory(root, renamed)];
       await using undo = new UndoStack();
-      await renameDirectory(pathOf(volume), pathOf(renamed));
-      undo.add('rename back', () => rename(pathOf(renamed), pathOf(volume)));
-      await renameDirectory(snapshotsDirectory(root, volume), snapshotsDirectory(root, renamed), { optional: true });
+      // The volume itself comes last: while it is there under the old name, the call can be repeated.
+      if (await exists(from)) {
+        await renameDirectory(from, to);
+        undo.add('rename the snapshots back', () => rename(to, from));
+      }
+      await renameDirectory(path, target);
       undo.commit();
     },
 

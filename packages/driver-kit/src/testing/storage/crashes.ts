@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PoolSpec, StoragePool, Volume, VolumeCalls } from '../../storage/contract.ts';
 import { discard, inSnapshot, MiB, mounted } from './helpers.ts';
 import type { Suite } from './suite.ts';
@@ -193,7 +193,7 @@ export const crashTests = (suite: Suite): void => {
   const volume = newVolume({ config: size === undefined ? {} : { size: String(size) } });
 
   describe('after kill -9 in the middle all is as before or as after, and what was half done is cleared', () => {
-    it('a volume with snapshots is made', async () => {
+    beforeAll(async () => {
       await pool().createVolume(volume);
       for (const [snapshot, state] of [
         ['s0', 'one'],
@@ -227,6 +227,6 @@ export const crashTests = (suite: Suite): void => {
       },
     );
 
-    it('the volume is removed', () => discard(pool(), volume, 's0', 's1'));
+    afterAll(() => discard(pool(), volume, 's0', 's1'));
   });
 };
