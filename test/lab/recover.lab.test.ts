@@ -14,8 +14,8 @@ import { converse } from '../support/terminal.ts';
 const seconds = 120;
 
 /** A container with a snapshot and a volume with one, in a pool made of what is there. */
-const fill = async (lxd: Lxd, driver: string, source: string): Promise<void> => {
-  await debianLxc(lxd, 'storage', 'create', 'kept', driver, `source=${source}`);
+const fill = async (lxd: Lxd, driver: string, config: readonly string[]): Promise<void> => {
+  await debianLxc(lxd, 'storage', 'create', 'kept', driver, ...config);
   await debianLxc(lxd, 'profile', 'device', 'add', 'default', 'root', 'disk', 'path=/', 'pool=kept');
   await debianLxc(lxd, 'image', 'import', busyboxImage().unified, '--alias', 'busybox');
   await debianLxc(lxd, 'launch', 'busybox', 'c1', '--config', 'user.own=here');
@@ -43,10 +43,19 @@ const expectFilled = async (lxd: Lxd): Promise<void> => {
   await debianLxc(lxd, 'storage', 'volume', 'delete', 'kept', 'v1');
 };
 
-const recovered = async (driver: string, source: string, property: string): Promise<void> => {
+/**
+ * @param properties - what `lxd recover` is told beside the source
+ * @param config - what else the pool is made with
+ */
+const recovered = async (
+  driver: string,
+  source: string,
+  properties: readonly string[],
+  config: readonly string[] = [],
+): Promise<void> => {
   {
     await using lxd = await startLxd(real);
-    await fill(lxd, driver, source);
+    await fill(lxd, driver, [`source=${source}`, ...config]);
     await lxd.stop();
     // Its namespace goes with what is mounted in it.
     await beside(
@@ -59,7 +68,7 @@ const recovered = async (driver: string, source: string, property: string): Prom
     );
   }
   await using lxd = await startLxd(ours);
-  const answers = ['yes', 'kept', driver, source, property, '', 'no', 'yes'];
+  const answers = ['yes', 'kept', driver, source, ...properties, '', 'no', 'yes'];
   const { said, code } = await converse(
     lxd.namespace.inside([...ours.lxd, 'recover']),
     lxd.environment,
@@ -86,8 +95,29 @@ test('[10.REC-03 05.242] a zpool of LXD 5.0.2 is recovered', async () => {
   await succeed(['modprobe', 'zfs']);
   await succeed(['zpool', 'create', '-m', 'none', name, file]);
   try {
-    await recovered('zfs', name, `zfs.pool_name=${name}`);
+    await recovered('zfs', name, [`zfs.pool_name=${name}`]);
   } finally {
     await succeed(['zpool', 'destroy', '-f', name]);
+  }
+});
+
+test.each([
+  { kind: 'thin', config: ['volume.size=256MiB'], properties: [] },
+  // Snapshots take the whole size of their volumes: the file has holes.
+  { kind: 'thick', config: ['volume.size=256MiB', 'lvm.use_thinpool=false'], properties: ['lvm.use_thinpool=false'] },
+])('[10.REC-03 05.242] a volume group of LXD 5.0.2, $kind, is recovered', async ({ config, properties }) => {
+  await using scratch = makeScratch();
+  const name = `${scratch.prefix}l`;
+  await succeed(['modprobe', 'dm_thin_pool']);
+  const device = (await succeed(['losetup', '--find', '--show', sparse(join(scratch.folder, 'disk'), 8)])).trim();
+  try {
+    await succeed(['vgcreate', name, device]);
+    try {
+      await recovered('lvm', name, [`lvm.vg_name=${name}`, ...properties], config);
+    } finally {
+      await succeed(['vgremove', '--force', '--yes', name]);
+    }
+  } finally {
+    await succeed(['losetup', '--detach', device]);
   }
 });

@@ -32,7 +32,11 @@ const explained = (error: unknown): unknown => {
   if (!(error instanceof CommandError)) return error;
   const text = told(error);
   const make = (sentence: string): LxdError => conflict(`${sentence} (${text})`, { cause: error });
-  if (/insufficient free (space|extents)|not enough free|above threshold|Insufficient suitable/i.test(text)) {
+  if (
+    /insufficient free (space|extents)|not enough free|reached threshold|above threshold|Insufficient suitable/i.test(
+      text,
+    )
+  ) {
     return make('No space left in the volume group');
   }
   if (/already exists in filesystem/.test(text)) return make('A file in /dev has the name of the volume group');

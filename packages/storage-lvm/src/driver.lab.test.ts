@@ -1,90 +1,25 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  type Config,
-  type ErrorKind,
-  isKind,
-  type PoolSpec,
-  type StoragePool,
-  type Volume,
-  withFilesystem,
-} from '@lxd-ts/driver-kit';
-import { type TestContext, testContext } from '@lxd-ts/driver-kit/testing';
+import { type Volume, withFilesystem } from '@lxd-ts/driver-kit';
+import { testContext } from '@lxd-ts/driver-kit/testing';
 import { listLoops, run } from '@lxd-ts/host';
 import { lvm } from '@lxd-ts/storage-lvm';
 import { expect, it } from 'vitest';
-
-const MiB = 1024 ** 2;
-const GiB = 1024 ** 3;
-
-let count = 0;
-/** Volume groups belong to the whole host: names of our own. */
-const groupName = (): string => `lxd-ts-${process.pid}-${count++}`;
-
-const specIn = ({ directory }: TestContext, config: Config = {}): PoolSpec => ({
-  name: groupName(),
-  config,
-  path: join(directory, `storage-pools/${count}`),
-  disks: join(directory, 'disks'),
-});
-
-const create = async (spec: PoolSpec): Promise<PoolSpec> => ({ ...spec, config: await lvm.create(spec) });
-
-/** Opens a pool that is deleted with the context, with what is left in it. */
-const opened = async (context: TestContext, spec: PoolSpec): Promise<StoragePool> => {
-  const pool = await lvm.open(spec);
-  context.defer('delete the pool', async () => {
-    for (const { volume: found, snapshots } of await pool.listVolumes()) {
-      for (const snapshot of snapshots) await pool.deleteSnapshot({ ...found, snapshot });
-      await pool.deleteVolume(found);
-    }
-    await pool.delete();
-  });
-  return pool;
-};
-
-/** A volume group on loop devices of its own. */
-const givenGroup = async (context: TestContext, devices = 1): Promise<string> => {
-  const name = groupName();
-  const paths: string[] = [];
-  for (let at = 0; at < devices; at++) paths.push(await context.blockDevice(512 * MiB));
-  await run(['vgcreate', name, ...paths]);
-  context.defer(`remove ${name}`, async () => {
-    if ((await lines('vgs', 'vg_name')).includes(name)) await run(['vgremove', '--force', '--yes', name]);
-  });
-  return name;
-};
-
-/** One line of a report per row. */
-const lines = async (program: 'lvs' | 'vgs', fields: string, ...args: string[]): Promise<string[]> => {
-  const { stdout } = await run([program, '--noheadings', '--separator', ' ', '-o', fields, ...args]);
-  return stdout
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '');
-};
-
-const refused = async (work: Promise<unknown>, kind: ErrorKind, text: string): Promise<void> => {
-  const error = await work.catch((reason: unknown) => reason);
-  expect(isKind(error, kind) ? error.message : `${kind} expected, got ${error}`).toContain(text);
-};
-
-const volume: Volume = {
-  type: 'custom',
-  content: 'filesystem',
-  project: 'default',
-  name: 'v',
-  config: { size: '64MiB' },
-};
-const read = async (pool: StoragePool, of: Volume): Promise<string> => {
-  await using mounted = await pool.mountVolume(of);
-  return await readFile(join(mounted.path, 'f'), 'utf8');
-};
-const write = async (pool: StoragePool, of: Volume, text: string): Promise<void> => {
-  await using mounted = await pool.mountVolume(of);
-  await writeFile(join(mounted.path, 'f'), text);
-};
+import {
+  create,
+  GiB,
+  givenGroup,
+  groupName,
+  lines,
+  MiB,
+  opened,
+  read,
+  refused,
+  specIn,
+  volume,
+  write,
+} from './testing/pools.ts';
 
 it("[05.13 05.20 05.25 05.183 05.242] a pool of its own: a loop file, a group named after it, LXD's names in it", async () => {
   await using context = await testContext('lxd-ts-lvm');

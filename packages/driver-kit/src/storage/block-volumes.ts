@@ -82,17 +82,32 @@ export const blockVolumes = (root: string, store: BlockStore): VolumeCalls => {
     }
   };
 
-  /** Lets a new volume be filled. What a thin pool has no room for shows when it is written back, so that is waited for. */
-  const filled = async (volume: Volume, mounted: MountedVolume, fill: Fill | undefined, work: Work): Promise<void> => {
+  /** Does what takes space of the pool. Why it failed is asked before what it made is removed. */
+  const explained = async (work: () => Promise<unknown>): Promise<void> => {
     try {
-      await fill?.(mounted, work);
-      if (blockParts(volume).includes('filesystem')) await syncFilesystem(mounted.path);
-      if (!fill || mounted.disk === undefined) return;
-      await using disk = await open(mounted.disk, 'r+');
-      await disk.sync();
+      await work();
     } catch (error) {
       throw (await store.explain?.(error)) ?? error;
     }
+  };
+
+  /** Lets a new volume be filled. What a thin pool has no room for shows when it is written back, so that is waited for. */
+  const filled = async (volume: Volume, mounted: MountedVolume, fill: Fill | undefined, work: Work): Promise<void> => {
+    await fill?.(mounted, work);
+    if (blockParts(volume).includes('filesystem')) await syncFilesystem(mounted.path);
+    if (!fill || mounted.disk === undefined) return;
+    await using disk = await open(mounted.disk, 'r+');
+    await disk.sync();
+  };
+
+  const make = async (volume: Volume, fill: Fill | undefined, work: Work = {}): Promise<void> => {
+    for (const disk of disksOf(volume)) {
+      await makePart({ store, mounts }, disk, newSize(disk, store.granularity), work);
+    }
+    await mounts.makeDirectory(volume);
+    await using mounted = await mounts.mount(volume);
+    if (blockParts(volume).includes('filesystem')) await finishDirectory(mounted.path, volume);
+    await filled(volume, mounted, fill, work);
   };
 
   /** Grows a device and what is on it; repeated after a crash it does what was left. */
@@ -105,7 +120,7 @@ export const blockVolumes = (root: string, store: BlockStore): VolumeCalls => {
     }
     if (disk.part === 'filesystem') {
       await using device = await mounts.open(disk);
-      await growFilesystem(device.path, mountedAt);
+      await explained(() => growFilesystem(device.path, mountedAt));
     }
     undo.commit();
   };
@@ -136,15 +151,7 @@ export const blockVolumes = (root: string, store: BlockStore): VolumeCalls => {
       if (await isThere(volume)) throw taken(volume);
       await using undo = new UndoStack();
       undo.add('remove the volume', () => remove(volume));
-      for (const disk of disksOf(volume)) {
-        await makePart({ store, mounts }, disk, newSize(disk, store.granularity), work);
-      }
-      await mounts.makeDirectory(volume);
-      {
-        await using mounted = await mounts.mount(volume);
-        if (blockParts(volume).includes('filesystem')) await finishDirectory(mounted.path, volume);
-        await filled(volume, mounted, fill, work ?? {});
-      }
+      await explained(() => make(volume, fill, work));
       undo.commit();
     },
 
@@ -153,7 +160,7 @@ export const blockVolumes = (root: string, store: BlockStore): VolumeCalls => {
       await using undo = new UndoStack();
       undo.add('remove the copy', () => remove(target));
       for (const snapshot of snapshots) undo.add('remove its snapshot', () => remove({ ...target, snapshot }));
-      await copyBlockVolume({ store, mounts }, target, from, snapshots, sizes, work);
+      await explained(() => copyBlockVolume({ store, mounts }, target, from, snapshots, sizes, work));
       await mounts.makeDirectory(target);
       for (const snapshot of snapshots) await mounts.makeDirectory({ ...target, snapshot });
       undo.commit();
@@ -229,7 +236,8 @@ export const blockVolumes = (root: string, store: BlockStore): VolumeCalls => {
       const parts = blockParts(volume);
       const fit = (disk: BlockDisk, device: RestoredDevice): Promise<void> =>
         fitDevice(disk.part, device, sizes[parts.indexOf(disk.part)] ?? device.size);
-      await store.restore(volume, parts, snapshot, { fit, open: mounts.open, mount: mounts.mount }, work);
+      const tools = { fit, open: mounts.open, mount: mounts.mount };
+      await explained(() => store.restore(volume, parts, snapshot, tools, work));
     },
 
     listVolumes: async () => foundVolumes(await store.list()),

@@ -24,6 +24,28 @@ export const renameDirectory = async (from: string, to: string): Promise<void> =
   await rename(from, to);
 };
 
+/**
+ * Renames the directory of a volume and the one of its snapshots, which need not be there. The volume itself comes last: while it is
+ * there under the old name, the call can be repeated.
+ *
+ * @param volume - old and new path; the new one is free
+ * @param snapshots - those of the snapshots
+ */
+export const renameWithSnapshots = async (
+  volume: readonly [from: string, to: string],
+  snapshots: readonly [from: string, to: string],
+): Promise<void> => {
+  const [from, to] = snapshots;
+  const some = await exists(from);
+  if (some) await renameDirectory(from, to);
+  try {
+    await renameDirectory(...volume);
+  } catch (error) {
+    if (some) await rename(to, from);
+    throw error;
+  }
+};
+
 /** Removes a directory, and those below it, as far as they hold nothing but directories. Nothing there is no error. */
 export const removeEmptyDirectories = async (root: string): Promise<void> => {
   try {

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { chmod, rename, rmdir, stat } from 'node:fs/promises';
+import { chmod, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { createSparseFile, isErrno } from '@lxd-ts/host';
 import { badRequest, conflict, notFound, notImplemented } from '../errors.ts';
 import { UndoStack, type Work } from '../work.ts';
 import type { Volume, VolumeCalls } from './contract.ts';
-import { exists, renameDirectory } from './directories.ts';
+import { exists, renameDirectory, renameWithSnapshots } from './directories.ts';
 import { exchangeDirectories } from './exchange-directories.ts';
 import { birthTime, findVolumes } from './find-volumes.ts';
 import { snapshotsDirectory, volumeDirectory } from './layout.ts';
@@ -163,15 +163,8 @@ export const directoryVolumes = (root: string, store: DirectoryStore): VolumeCal
       const renamed = { ...volume, name };
       const [path, target] = [await existing(volume), pathOf(renamed)];
       if (await exists(target)) throw conflict(`"${target}" exists already`);
-      const [from, to] = [snapshotsDirectory(root, volume), snapshotsDirectory(root, renamed)];
-      await using undo = new UndoStack();
-      // The volume itself comes last: while it is there under the old name, the call can be repeated.
-      if (await exists(from)) {
-        await renameDirectory(from, to);
-        undo.add('rename the snapshots back', () => rename(to, from));
-      }
-      await renameDirectory(path, target);
-      undo.commit();
+      const snapshots = [snapshotsDirectory(root, volume), snapshotsDirectory(root, renamed)] as const;
+      await renameWithSnapshots([path, target], snapshots);
     },
 
     async resizeVolume(volume, size) {

@@ -1,4 +1,4 @@
-import { chmod, rename, rmdir } from 'node:fs/promises';
+import { chmod, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   badRequest,
@@ -12,6 +12,7 @@ import {
   type PoolSpec,
   parentOf,
   renameDirectory,
+  renameWithSnapshots,
   type StoragePool,
   snapshotsDirectory,
   UndoStack,
@@ -178,12 +179,11 @@ export const openPool = async (spec: PoolSpec, source: string): Promise<StorageP
     async renameVolume(volume, name) {
       const renamed = { ...volume, name };
       await refuseExisting(renamed);
-      await using undo = new UndoStack();
-      await renameDirectory(stacks.directoryOf(volume), stacks.directoryOf(renamed));
-      undo.add('rename back', () => rename(stacks.directoryOf(renamed), stacks.directoryOf(volume)));
-      const [from, to] = [volume, renamed].map((one) => snapshotsDirectory(join(source, 'stacks'), one));
-      await renameDirectory(from ?? '', to ?? '', { optional: true });
-      undo.commit();
+      const snapshotsOf = (one: Volume): string => snapshotsDirectory(join(source, 'stacks'), one);
+      await renameWithSnapshots(
+        [stacks.directoryOf(volume), stacks.directoryOf(renamed)],
+        [snapshotsOf(volume), snapshotsOf(renamed)],
+      );
       await removeMountPoint(volume);
     },
 
