@@ -166,6 +166,10 @@ export const cephJson = async <T>(
   return shape.parse(JSON.parse(text));
 };
 
+/** The names of the OSD pools. Asked of a small program: `ceph` takes ten times as long to start. */
+export const osdPools = async (cluster: Cluster, work?: Work): Promise<string[]> =>
+  (await ceph(cluster, ['rados', 'lspools'], { work })).split('\n').filter((name) => name !== '');
+
 export const configurationFile = ({ name }: Pick<Cluster, 'name'>): string => `/etc/ceph/${name}.conf`;
 
 /**

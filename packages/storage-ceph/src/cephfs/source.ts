@@ -14,7 +14,7 @@ import {
 } from '@lxd-ts/driver-kit';
 import { unmount } from '@lxd-ts/host';
 import { z } from 'zod';
-import { type Cluster, ceph, cephJson, checkCluster } from '../cluster.ts';
+import { type Cluster, ceph, cephJson, checkCluster, osdPools } from '../cluster.ts';
 import { mountCephfs } from './mount.ts';
 
 export interface CephfsSource {
@@ -69,7 +69,7 @@ const createFilesystem = async (
     if (!pool) throw badRequest(`"${key}" must be set for a CephFS file system to be made`);
     return pool;
   });
-  const there = await cephJson(cluster, ['ceph', 'osd', 'pool', 'ls'], z.array(z.string()), { work });
+  const there = await osdPools(cluster, work);
   for (const pool of [metadata, data].filter((one) => !there.includes(one))) {
     undo.add(`delete the OSD pool ${pool}`, () =>
       ceph(cluster, ['ceph', 'osd', 'pool', 'delete', pool, pool, '--yes-i-really-really-mean-it']),

@@ -28,7 +28,7 @@ const newVolume = (parts: Partial<Volume> = {}): Volume => ({
 
 const fileIn = async (pool: StoragePool, volume: Volume): Promise<string> => {
   await using mounted = await pool.mountVolume(volume);
-  return readFile(join(mounted.path, 'f'), 'utf8');
+  return await readFile(join(mounted.path, 'f'), 'utf8');
 };
 
 describe('pools and images of the ceph driver', () => {

@@ -10,7 +10,7 @@ import {
   UndoStack,
   type Work,
 } from '@lxd-ts/driver-kit';
-import { type Cluster, ceph, checkCluster } from '../cluster.ts';
+import { type Cluster, ceph, checkCluster, osdPools } from '../cluster.ts';
 import { imagesOf } from './images.ts';
 import { placeholder } from './names.ts';
 
@@ -31,10 +31,6 @@ export const imageSettings = (config: Config): { features: readonly string[]; da
   dataPool: config['ceph.osd.data_pool_name'] || undefined,
 });
 
-/** The OSD pools of a cluster. Asked of a small program: `ceph` takes ten times as long to start. */
-const poolNames = async (cluster: Cluster, work?: Work): Promise<string[]> =>
-  (await ceph(cluster, ['rados', 'lspools'], { work })).split('\n').filter((name) => name !== '');
-
 /** Images of an OSD pool without what an open pool has. */
 const imagesIn = (spec: Pick<PoolSpec, 'config'>, osdPool: string) =>
   imagesOf({ cluster: clusterOf(spec), osdPool, config: () => imageSettings(spec.config), guard: [] });
@@ -47,7 +43,7 @@ export const createOsdPool = async (spec: PoolSpec, work: Work = {}): Promise<Co
   if (config.source && config['ceph.osd.pool_name'] && config.source !== config['ceph.osd.pool_name']) {
     throw badRequest('Invalid value for "ceph.osd.pool_name": it must be the same as "source" when both are set');
   }
-  const there = await poolNames(cluster, work);
+  const there = await osdPools(cluster, work);
   const dataPool = config['ceph.osd.data_pool_name'];
   if (dataPool && !there.includes(dataPool)) {
     throw badRequest(`Invalid value for "ceph.osd.data_pool_name": there is no OSD pool "${dataPool}"`);
@@ -103,7 +99,7 @@ const deleteAll = (cluster: Cluster, osdPool: string): Promise<unknown> =>
 export const deleteOsdPool = async (spec: PoolSpec): Promise<void> => {
   const cluster = clusterOf(spec);
   const osdPool = osdPoolOf(spec);
-  if (!(await poolNames(cluster)).includes(osdPool)) return;
+  if (!(await osdPools(cluster)).includes(osdPool)) return;
   const images = imagesIn(spec, osdPool);
   const mark = placeholder(osdPool);
   if ((await images.getMetadata(mark, MADE)) !== 'true') {

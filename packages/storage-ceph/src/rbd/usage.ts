@@ -5,7 +5,7 @@
 import type { PoolResources, Work } from '@lxd-ts/driver-kit';
 import { diskUsage } from '@lxd-ts/host';
 import { z } from 'zod';
-import { type Cluster, cephJson, QUICK, within } from '../cluster.ts';
+import { type Cluster, cephJson, osdPools, QUICK, within } from '../cluster.ts';
 import type { Images } from './images.ts';
 
 const freeShape = z.object({
@@ -42,9 +42,12 @@ export const estimatedSpace = async (
   cluster: Cluster,
   osdPool: string,
 ): Promise<PoolResources['space'] | undefined> => {
-  const { pools, total_avail: free } = await cephJson(cluster, ['rados', 'df'], objectsShape);
+  const { pools, total_avail } = await cephJson(cluster, ['rados', 'df'], objectsShape);
+  const free = total_avail * 1024;
   const own = pools.find(({ name }) => name === osdPool);
-  return own && { used: own.size_bytes, total: own.size_bytes + free * 1024 };
+  if (own) return { used: own.size_bytes, total: own.size_bytes + free };
+  // A new pool is listed at once, and counted some seconds later.
+  return (await osdPools(cluster)).includes(osdPool) ? { used: 0, total: free } : undefined;
 };
 
 /** How long changes are gathered before the pool's space is asked for again. */
