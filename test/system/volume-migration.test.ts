@@ -1,10 +1,11 @@
 /** Custom volumes between two servers, of which one is ours and the other is LXD 5.0.2 or ours too, by Debian's client. */
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { beside } from '../support/instance.ts';
 import { farAddress, link, startListening } from '../support/linked.ts';
 import type { Lxd } from '../support/lxd.ts';
 import { debianLxc, debianLxcFails } from '../support/pools.ts';
@@ -150,10 +151,125 @@ describe.each([
     await lxc('storage', 'volume', 'delete', 'far:tree', 'follower');
   });
 
+  test('between servers of ours volumes go in the format of the driver, whatever they hold', async () => {
+    await lxc('storage', 'volume', 'copy', 'plain/v1', 'tree/files');
+    const disk = { name: 'disk', content_type: 'block', config: { size: '8MiB' } };
+    await near.api('POST', base('tree'), disk);
+    await lxc('storage', 'volume', 'snapshot', 'tree', 'disk', 's0');
+    for (const name of ['files', 'disk']) {
+      await lxc('storage', 'volume', 'copy', `tree/${name}`, `far:tree/${name}`);
+      await lxc('storage', 'volume', 'copy', `far:tree/${name}`, `tree/${name}-back`);
+      const kept = join(near.folder, `storage-pools/tree/custom-snapshots/default_${name}-back/s0`);
+      const shown = await beside(near, 'btrfs', 'subvolume', 'show', kept);
+      expect(/Received UUID:\s+[0-9a-f]{8}-/.test(shown)).toBe(programs === ours);
+      if (name === 'files') expect(contents(near, 'tree', 'files-back')).toEqual(contents(near, 'tree', 'files'));
+      // What was received can be written to, and limited.
+      const folder = files(near, 'tree', `${name}-back`);
+      writeFileSync(join(folder, 'more'), 'written');
+      await lxc('storage', 'volume', 'set', 'tree', `${name}-back`, 'size=16MiB');
+      await lxc('storage', 'volume', 'delete', 'far:tree', name);
+      for (const copy of [name, `${name}-back`]) await lxc('storage', 'volume', 'delete', 'tree', copy);
+    }
+  });
+
+  const diskIn = (lxd: Lxd, pool: string, name: string): string => join(files(lxd, pool, name), 'root.img');
+  /** A disk of an odd size, whose snapshot `s0` holds ones and which itself ends in twos. */
+  const makeDisk = async (pool: string, name: string): Promise<void> => {
+    await lxc('storage', 'volume', 'create', pool, name, '--type=block', 'size=8388608');
+    const disk = diskIn(near, pool, name);
+    writeFileSync(disk, Buffer.alloc(100_000, 1), { flag: 'r+' });
+    await lxc('storage', 'volume', 'snapshot', pool, name, 's0');
+    truncateSync(disk, 8_388_608 - 100_000);
+    writeFileSync(disk, Buffer.alloc(100_000, 2), { flag: 'a' });
+  };
+
+  test.each(['pull', 'push', 'relay'])(
+    '[05.108 05.109] a block volume with a snapshot there and back, mode %s',
+    async (mode) => {
+      await makeDisk('plain', 'disk');
+      const original = readFileSync(diskIn(near, 'plain', 'disk'));
+      for (const pool of ['plain', 'tree']) {
+        await lxc('storage', 'volume', 'copy', 'plain/disk', `far:${pool}/disk`, `--mode=${mode}`);
+        expect(await snapshotsOf(far, pool, 'disk')).toEqual(['s0']);
+        expect(readFileSync(diskIn(far, pool, 'disk')).equals(original)).toBe(true);
+        await lxc('storage', 'volume', 'copy', `far:${pool}/disk`, `${pool}/back`, `--mode=${mode}`);
+        expect(await near.api('GET', `${base(pool)}/back`)).toMatchObject({
+          content_type: 'block',
+          config: { size: '8388608' },
+        });
+        expect(readFileSync(diskIn(near, pool, 'back')).equals(original)).toBe(true);
+        // What is empty takes no room.
+        expect(statSync(diskIn(near, pool, 'back')).blocks * 512).toBeLessThan(2_000_000);
+        for (const [server, name] of [
+          [near, 'back'],
+          [far, 'disk'],
+        ] as const) {
+          await server.api('PUT', `${base(pool)}/${name}`, { config: { size: '8388608' }, restore: 's0' });
+          const turnedBack = readFileSync(diskIn(server, pool, name));
+          expect(turnedBack.length).toBe(8_388_608);
+          expect(turnedBack.indexOf(2)).toBe(-1);
+          expect(turnedBack.lastIndexOf(1)).toBe(99_999);
+        }
+        await lxc('storage', 'volume', 'delete', pool, 'back');
+        await lxc('storage', 'volume', 'delete', `far:${pool}`, 'disk');
+      }
+      await lxc('storage', 'volume', 'delete', 'plain', 'disk');
+    },
+  );
+
+  test('[05.101] block volumes are moved, brought up to date, and grow with their source', async () => {
+    await makeDisk('plain', 'disk');
+    await lxc('storage', 'volume', 'move', 'plain/disk', 'far:tree/disk');
+    await lxc('storage', 'volume', 'move', 'far:tree/disk', 'tree/disk');
+    expect(readFileSync(diskIn(near, 'tree', 'disk')).lastIndexOf(2)).toBe(8_388_607);
+    await lxc('storage', 'volume', 'copy', 'tree/disk', 'far:plain/follower');
+    await lxc('storage', 'volume', 'copy', 'far:plain/follower', 'plain/mirror');
+    writeFileSync(diskIn(near, 'tree', 'disk'), Buffer.alloc(50_000, 3), { flag: 'r+' });
+    await lxc('storage', 'volume', 'snapshot', 'tree', 'disk', 's1');
+    await lxc('storage', 'volume', 'copy', 'tree/disk', 'far:plain/follower', '--refresh');
+    expect(await snapshotsOf(far, 'plain', 'follower')).toEqual(['s0', 's1']);
+    expect(readFileSync(diskIn(far, 'plain', 'follower')).equals(readFileSync(diskIn(near, 'tree', 'disk')))).toBe(
+      true,
+    );
+    await far.api('PATCH', `${base('plain')}/follower`, { config: { size: '12MiB' } });
+    await lxc('storage', 'volume', 'copy', 'far:plain/follower', 'plain/mirror', '--refresh');
+    expect(readFileSync(diskIn(near, 'plain', 'mirror')).equals(readFileSync(diskIn(far, 'plain', 'follower')))).toBe(
+      true,
+    );
+    expect(statSync(diskIn(near, 'plain', 'mirror')).size).toBe(12 * 1024 ** 2);
+    expect(await near.api('GET', `${base('plain')}/mirror`)).toMatchObject({
+      config: { size: expect.stringMatching(/^12582912B$|^12MiB$/) },
+    });
+    // A volume of files and one that is a disk do not become each other.
+    await lxc('storage', 'volume', 'create', 'plain', 'files');
+    expect(
+      await debianLxcFails(near, 'storage', 'volume', 'copy', 'far:plain/follower', 'plain/files', '--refresh'),
+    ).toContain('content type');
+    for (const name of ['files', 'mirror']) await lxc('storage', 'volume', 'delete', 'plain', name);
+    await lxc('storage', 'volume', 'delete', 'tree', 'disk');
+    await lxc('storage', 'volume', 'delete', 'far:plain', 'follower');
+  });
+
+  test.runIf(programs === ours)('[05.108] an ISO volume there and back', async () => {
+    const image = Buffer.alloc(3_000_001, 'a disc');
+    const headers = { 'content-type': 'application/octet-stream', 'X-LXD-name': 'disc', 'X-LXD-type': 'iso' };
+    await near.api('POST', base('plain'), image, { headers });
+    for (const [mode, pool] of [
+      ['pull', 'plain'],
+      ['push', 'tree'],
+      ['relay', 'tree'],
+    ] as const) {
+      await lxc('storage', 'volume', 'copy', 'plain/disc', `far:${pool}/disc`, `--mode=${mode}`);
+      await lxc('storage', 'volume', 'move', `far:${pool}/disc`, `${pool}/back`, `--mode=${mode}`);
+      expect(await near.api('GET', `${base(pool)}/back`)).toMatchObject({ content_type: 'iso' });
+      expect(readFileSync(join(files(near, pool, 'back'), 'root.iso')).equals(image)).toBe(true);
+      await lxc('storage', 'volume', 'delete', pool, 'back');
+    }
+    await lxc('storage', 'volume', 'delete', 'plain', 'disc');
+    expect(await volumesOf(far, 'tree')).toEqual([]);
+  });
+
   test('what cannot be sent is refused, and a receiver that is killed has nothing at its next start', async () => {
-    await lxc('storage', 'volume', 'create', 'plain', 'disk', '--type=block', 'size=8MiB');
-    expect(await debianLxcFails(near, 'storage', 'volume', 'copy', 'plain/disk', 'far:plain/disk')).toContain('block');
-    await lxc('storage', 'volume', 'delete', 'plain', 'disk');
     const post = (body: object) =>
       near.api('POST', base('plain'), { name: 'x', source: { type: 'migration', ...body } });
     for (const body of [{}, { operation: 'http://x/1.0/operations/a' }, { operation: 'https://x/1.0/operations/a' }])

@@ -194,7 +194,7 @@ export const createInstanceMigration = (parts: Parts): InstanceMigration => {
     const { open, volume } = await rootVolumes.locate(target);
     const receiveOnto = async (): Promise<void> => {
       await using mounted = await open.storage.mountVolume(volume);
-      await arrival.receive(mounted.path);
+      await arrival.receive(mounted);
     };
     for (const record of recordsOf(sent, profiles, open.pool.name)) {
       await receiveOnto();
@@ -226,6 +226,7 @@ export const createInstanceMigration = (parts: Parts): InstanceMigration => {
         await sendVolume(
           connection,
           {
+            diskSize: undefined,
             header: {
               idmap: idsOnDisk(source.config),
               snapshots: list.map((one) => sentSnapshot(source, one)),
@@ -271,6 +272,7 @@ export const createInstanceMigration = (parts: Parts): InstanceMigration => {
           return receiveVolume<Instance>(
             connection,
             {
+              disk: false,
               async choose({ snapshots: offered, formats }) {
                 for (const one of offered) checkName('instanceSnapshot', one.name);
                 if (!existing) {

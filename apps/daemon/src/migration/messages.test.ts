@@ -38,6 +38,14 @@ test('a server that sends back what it was offered does not agree to what only t
   expect(decodeHeader(encodeHeader(own, 'offer'), 'answer')).toEqual(plain);
 });
 
+test('the offer of LXD 5.0.2 for a block volume with a snapshot is read', () => {
+  const disk = '0804220273302a1e0a027330120c0a0473697a651204384d6942200030003800400048005000420808011001180120016801';
+  const { transport, snapshots, diskSize } = decodeHeader(Buffer.from(disk, 'hex'), 'offer');
+  expect(transport).toBe('block-and-rsync');
+  expect(diskSize).toBeUndefined();
+  expect(snapshots).toMatchObject([{ name: 's0', config: { size: '8MiB' } }]);
+});
+
 test('a failure in place of a header is told as such', () => {
   const failure = encodeControl({ success: false, message: 'no room' });
   expect(decodeControl(failure)).toEqual({ success: false, message: 'no room' });
@@ -80,6 +88,7 @@ const header: fc.Arbitrary<MigrationHeader> = fc.record({
     exact: fc.boolean(),
   }),
   refresh: fc.boolean(),
+  diskSize: fc.option(fc.nat(), { nil: undefined }),
   indexVersion: fc.nat(9),
   formats: fc.array(text, { maxLength: 2 }),
 });

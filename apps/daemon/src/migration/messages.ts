@@ -42,7 +42,7 @@ const exactField = { offer: 1000, answer: 1001 } as const;
 /** As above, of `formats`. */
 const formatsField = { offer: 1002, answer: 1003 } as const;
 
-/** How the data goes. Only `rsync` is spoken here; the others are formats of one storage driver each. */
+/** How the data goes: files by rsync, disks as they are; the others are formats of one storage driver each, not spoken here. */
 export const transports = ['rsync', 'btrfs', 'zfs', 'rbd', 'block-and-rsync'] as const;
 
 /** The first message of each side. */
@@ -55,6 +55,8 @@ export interface MigrationHeader {
   readonly rsync: RsyncFeatures;
   /** Of the receiver: it has a copy that is brought up to date. */
   readonly refresh: boolean;
+  /** Of the sender: the bytes of the disk that it sends. Absent: it sends files, or does not say. */
+  readonly diskSize?: number | undefined;
   /** 1: descriptions go over the data channel before the data; 0: they do not. */
   readonly indexVersion: number;
   /**
@@ -79,6 +81,7 @@ const field = {
   predump: 7,
   rsync: 8,
   refresh: 9,
+  diskSize: 11,
   indexVersion: 13,
 } as const;
 
@@ -185,6 +188,7 @@ export const encodeHeader = (header: MigrationHeader, side: Side): Buffer =>
       ]),
     ),
     numberField(field.refresh, header.refresh),
+    ...(header.diskSize === undefined ? [] : [numberField(field.diskSize, header.diskSize)]),
     numberField(field.indexVersion, header.indexVersion),
     ...header.formats.map((name) => bytesField(formatsField[side], name)),
   ]);
@@ -209,6 +213,7 @@ export const decodeHeader = (message: Buffer, side: Side): MigrationHeader => {
   }
   const transport = transports[Number(numberOf(fields, field.transport) ?? -1n)];
   if (transport === undefined) throw badRequest('The other server asks for a way of migration that is not known here');
+  const diskSize = numberOf(fields, field.diskSize);
   const rsync = decodeFields(bytesOf(fields, field.rsync)[0] ?? Buffer.alloc(0));
   return {
     transport,
@@ -222,6 +227,7 @@ export const decodeHeader = (message: Buffer, side: Side): MigrationHeader => {
       exact: isSet(rsync, exactField[side]),
     },
     refresh: isSet(fields, field.refresh),
+    ...(diskSize === undefined ? {} : { diskSize: Number(diskSize) }),
     indexVersion: Number(numberOf(fields, field.indexVersion) ?? 0n),
     formats: textsOf(fields, formatsField[side]),
   };

@@ -1,16 +1,17 @@
 import { PassThrough, type Readable } from 'node:stream';
-import type { Work } from '@lxd-ts/driver-kit';
+import { badRequest, type MountedVolume, type Work } from '@lxd-ts/driver-kit';
 import { receiveStream } from './channel.ts';
 import type { Connection } from './connection.ts';
+import { receiveDisk } from './disk.ts';
 import { decodeHeader, encodeControl, encodeHeader, type MigrationHeader, type SentSnapshot } from './messages.ts';
 import { receiveTree } from './rsync.ts';
 import { agreed, indexVersion, inSession, nextControl, receiveIndex } from './session.ts';
 
-/** What arrives, tree by tree. */
+/** What arrives, state by state: that of the first snapshot, and so on, then that of the volume. */
 export interface Arrival {
-  /** Makes a directory what the sender's next tree is: that of the first snapshot, and so on, then that of the volume. */
-  receive(directory: string): Promise<void>;
-  /** What the sender says of the volume, in JSON; known when a tree has been received. Undefined: it says nothing. */
+  /** Makes a volume what the sender's next state is: its files, or its disk. */
+  receive(volume: MountedVolume): Promise<void>;
+  /** What the sender says of the volume, in JSON; known when a state has been received. Undefined: it says nothing. */
   index(): string | undefined;
   /** The format that was chosen; then `stream` is called instead of `receive`, in the same order. */
   readonly format: string | undefined;
@@ -21,6 +22,8 @@ export interface Arrival {
 
 /** How the receiving side takes what is offered. */
 export interface Incoming<T> {
+  /** A disk is wanted. Otherwise files. */
+  readonly disk: boolean;
   /** What of it is wanted. @throws LxdError when it cannot be had */
   choose(header: MigrationHeader): Promise<{
     /** Those of the offered snapshots that are to be sent, in their order. */
@@ -46,6 +49,12 @@ export const receiveVolume = <T>(connection: Connection, incoming: Incoming<T>, 
     const { control, fs } = connection;
     const offer = decodeHeader(await within(nextControl(control)), 'offer');
     watch();
+    const [transport, other] = incoming.disk
+      ? (['block-and-rsync', 'rsync'] as const)
+      : (['rsync', 'block-and-rsync'] as const);
+    // The formats of drivers hold either.
+    if (offer.transport === other)
+      throw badRequest(`The other server sends ${incoming.disk ? 'files, not a disk' : 'a disk, not files'}`);
     const { snapshots, refresh, format } = await incoming.choose(offer);
     const features = agreed(everything, offer.rsync);
     const version = Math.min(offer.indexVersion, indexVersion);
@@ -54,7 +63,7 @@ export const receiveVolume = <T>(connection: Connection, incoming: Incoming<T>, 
     // Not before everything here is ready to receive.
     const begin = async (): Promise<void> => {
       const answer = {
-        transport: 'rsync',
+        transport,
         idmap: [],
         snapshots,
         rsync: features,
@@ -73,9 +82,10 @@ export const receiveVolume = <T>(connection: Connection, incoming: Incoming<T>, 
       signal,
       index: () => index,
       format,
-      async receive(directory) {
+      async receive({ path, disk }) {
         await ready();
-        await receiveTree(directory, fs, { features, signal, count });
+        if (disk === undefined) await receiveTree(path, fs, { features, signal, count });
+        else await receiveDisk(disk, fs, { signal, count });
       },
       async stream(read) {
         await ready();

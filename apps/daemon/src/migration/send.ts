@@ -3,6 +3,7 @@ import type { Config } from '@lxd-ts/driver-kit';
 import { badRequest, isFalse, type MountedVolume, type Work } from '@lxd-ts/driver-kit';
 import { sendStream } from './channel.ts';
 import type { Connection } from './connection.ts';
+import { sendDisk } from './disk.ts';
 import { decodeHeader, encodeHeader, type MigrationHeader } from './messages.ts';
 import { sendTree } from './rsync.ts';
 import { agreed, indexVersion, inSession, nextControl, sendIndex } from './session.ts';
@@ -10,6 +11,8 @@ import { agreed, indexVersion, inSession, nextControl, sendIndex } from './sessi
 /** A volume that goes to another server, with its snapshots. */
 export interface Outgoing {
   readonly header: Pick<MigrationHeader, 'idmap' | 'snapshots'>;
+  /** The bytes of the disk that is sent. Undefined: files are. */
+  readonly diskSize: number | undefined;
   /** What LXD calls the configuration of the volume, in JSON. */
   readonly index: unknown;
   /** Of the pool: `rsync.bwlimit`, `rsync.compression`. */
@@ -38,7 +41,8 @@ export interface Outgoing {
 export const sendVolume = (connection: Connection, outgoing: Outgoing, work: Work): Promise<void> =>
   inSession(connection, work, async ({ signal, within, watch, success, count }) => {
     const { control, fs } = connection;
-    const { header, poolConfig, allowInconsistent } = outgoing;
+    const { header, diskSize, poolConfig, allowInconsistent } = outgoing;
+    const transport = diskSize === undefined ? 'rsync' : 'block-and-rsync';
     const offered = {
       xattrs: true,
       delete: true,
@@ -48,15 +52,19 @@ export const sendVolume = (connection: Connection, outgoing: Outgoing, work: Wor
     };
     const formats = outgoing.own ? [outgoing.own.format] : [];
     await control.send(
-      encodeHeader({ ...header, transport: 'rsync', rsync: offered, refresh: false, indexVersion, formats }, 'offer'),
+      encodeHeader({ ...header, transport, diskSize, rsync: offered, refresh: false, indexVersion, formats }, 'offer'),
     );
     const answer = decodeHeader(await within(nextControl(control)), 'answer');
-    if (answer.transport !== 'rsync')
+    if (answer.transport !== transport)
       throw badRequest(`The other server asks for the transport ${answer.transport}, which was not offered`);
     watch();
     if (answer.indexVersion >= 1) await sendIndex(fs, outgoing.index);
     const send = async (snapshot: string | undefined): Promise<void> => {
       await using mounted = await outgoing.mount(snapshot);
+      if (mounted.disk !== undefined) {
+        await sendDisk(mounted.disk, fs, { signal, count });
+        return;
+      }
       const bandwidthLimit = poolConfig['rsync.bwlimit'];
       await sendTree(mounted.path, fs, {
         features: agreed(offered, answer.rsync),

@@ -1,9 +1,18 @@
 /** Custom volumes that come from and go to other servers. */
 import { checkName } from '@lxd-ts/api';
-import { badRequest, type Config, type ContentType, conflict, type Work } from '@lxd-ts/driver-kit';
+import {
+  badRequest,
+  type Config,
+  type ContentType,
+  conflict,
+  parseSize,
+  type Volume,
+  type Work,
+} from '@lxd-ts/driver-kit';
 import { z } from 'zod';
 import { config as configOf, time } from '../backups/index-file.ts';
 import type { Locks } from '../core/locks.ts';
+import { diskSize } from '../storage/copy-across.ts';
 import type { Pools } from '../storage/pools.ts';
 import { volumeRecord } from '../storage/volume-backup-record.ts';
 import { unshiftVolume, withoutIdmap } from '../storage/volume-idmap.ts';
@@ -12,7 +21,7 @@ import type { StoredSnapshot, StoredVolume, VolumeStore } from '../storage/volum
 import type { CustomVolumes, LocatedVolume, VolumeContent } from '../storage/volumes.ts';
 import type { Connection } from './connection.ts';
 import { fillVolume } from './fill.ts';
-import type { SentSnapshot } from './messages.ts';
+import type { MigrationHeader, SentSnapshot } from './messages.ts';
 import { type Arrival, receiveVolume } from './receive.ts';
 import { sendVolume } from './send.ts';
 
@@ -97,25 +106,32 @@ const recordsOf = (arrival: Arrival): readonly SnapshotRecord[] => {
 };
 
 export const createVolumeMigration = ({ pools, volumes, store, locks }: Parts): VolumeMigration => {
-  const refuseDisks = (content: ContentType): void => {
-    if (content !== 'filesystem')
-      throw badRequest(
-        `Volumes with content type ${content} cannot be sent between servers here: export and import them`,
-      );
-  };
-
   const ready = async (row: StoredVolume): Promise<StoredSnapshot[]> =>
     (await store.snapshots(row.id)).filter(({ state }) => state === 'ready');
 
-  /** Rows for snapshots that are about to come. */
-  const insertRows = async (row: StoredVolume, sent: readonly SentSnapshot[]): Promise<StoredSnapshot[]> => {
+  /** The bytes of a volume's disk, if it is one. */
+  const sizeOnDisk = async ({ open, volume }: LocatedVolume): Promise<number | undefined> => {
+    await using mounted = await open.storage.mountVolume(volume);
+    return mounted.disk === undefined ? undefined : diskSize(mounted.disk);
+  };
+
+  /** The larger of what the sender and the client say of a disk's size; 0: they say nothing. */
+  const wantedSize = ({ diskSize: sent = 0 }: MigrationHeader, { size }: Config): number =>
+    Math.max(sent, size ? parseSize(size) : 0);
+
+  /** Rows for snapshots that are about to come. In a driver's own format they come as they are, with ids that may be shifted. */
+  const insertRows = async (
+    row: StoredVolume,
+    sent: readonly SentSnapshot[],
+    { format }: Arrival,
+  ): Promise<StoredSnapshot[]> => {
     const rows: StoredSnapshot[] = [];
     for (const { name, config, createdAt, expiresAt } of sent)
       rows.push(
         await store.insertSnapshot(row.id, {
           name,
           description: '',
-          config: withoutIdmap(config),
+          config: format === undefined ? withoutIdmap(config) : config,
           createdAt,
           expiresAt,
         }),
@@ -136,48 +152,74 @@ export const createVolumeMigration = ({ pools, volumes, store, locks }: Parts): 
     }
   };
 
-  const make = async (arriving: ArrivingVolume, sent: readonly SentSnapshot[], arrival: Arrival): Promise<void> => {
+  const make = async (
+    arriving: ArrivingVolume,
+    header: MigrationHeader,
+    sent: readonly SentSnapshot[],
+    arrival: Arrival,
+  ): Promise<void> => {
     const { name, content, description, config } = arriving;
     await volumes.add(name, {
       content,
       volume: { description, config: withoutIdmap(volumes.known(await pools.open(name.pool), config)) },
       async make(made) {
-        const rows = await insertRows(made.row, sent);
-        await fillVolume(made, sent, arrival, (path) => unshiftVolume(path, config, arrival));
+        const rows = await insertRows(made.row, sent, arrival);
+        const { volume } = made;
+        const size = `${wantedSize(header, config)}B`;
+        const withRoom =
+          content === 'filesystem' || size === '0B' ? volume : { ...volume, config: { ...volume.config, size } };
+        await fillVolume({ ...made, volume: withRoom }, sent, arrival, (path, snapshot) =>
+          unshiftVolume(path, snapshot?.config ?? config, arrival),
+        );
         await finishRows(rows, arrival);
       },
     });
   };
 
+  /** A disk whose source has grown grows too. */
+  const grow = async (located: LocatedVolume, header: MigrationHeader, config: Config): Promise<void> => {
+    const { open, volume, row } = located;
+    const [now, wanted] = [await sizeOnDisk(located), wantedSize(header, config)];
+    if (now === undefined || wanted <= now) return;
+    await open.storage.resizeVolume(volume, wanted);
+    await store.update(row.id, { description: row.description, config: { ...row.config, size: `${wanted}B` } });
+  };
+
   const refresh = async (
-    { open, volume, row }: LocatedVolume,
+    located: LocatedVolume,
     config: Config,
+    header: MigrationHeader,
     sent: readonly SentSnapshot[],
     arrival: Arrival,
   ): Promise<void> => {
-    const take = async (): Promise<void> => {
+    const { open, volume, row } = located;
+    await grow(located, header, config);
+    const take = async (ids: Config): Promise<void> => {
       await using mounted = await open.storage.mountVolume(volume);
-      await arrival.receive(mounted.path);
-      await unshiftVolume(mounted.path, config, arrival);
+      await arrival.receive(mounted);
+      await unshiftVolume(mounted.path, ids, arrival);
     };
     for (const snapshot of sent) {
-      await take();
-      const rows = await insertRows(row, [snapshot]);
+      await take(snapshot.config);
+      const rows = await insertRows(row, [snapshot], arrival);
       await open.storage.createSnapshot({ ...volume, snapshot: snapshot.name }, { signal: arrival.signal });
       await finishRows(rows, arrival);
     }
-    await take();
+    await take(config);
   };
 
   return {
     async prepareSending(name, { snapshot, volumeOnly }) {
       const found = await volumes.get(name);
-      refuseDisks(found.content);
       if (snapshot !== undefined && !(await ready(found)).some((one) => one.name === snapshot))
         throw badRequest(`Volume "${name.name}" has no snapshot "${snapshot}"`);
       return async (connection, work) => {
         using _lock = await locks.wait(volumeLock(name), 'migrate', work.signal);
-        const { open, volume, row } = await volumes.locate(name);
+        const located = await volumes.locate(name);
+        const { open, volume, row } = located;
+        const { driver, storage } = open;
+        const state = (wanted: string | undefined): Volume =>
+          wanted === undefined ? volume : { ...volume, snapshot: wanted };
         const snapshots = volumeOnly || snapshot !== undefined ? [] : await ready(row);
         const { volume: described, volume_snapshots } = volumeRecord(row, snapshots);
         await sendVolume(
@@ -194,12 +236,19 @@ export const createVolumeMigration = ({ pools, volumes, store, locks }: Parts): 
                 VolumeSnapshots: volume_snapshots ?? null,
               },
             },
+            diskSize: row.content === 'filesystem' ? undefined : await sizeOnDisk(located),
             poolConfig: open.pool.config,
             allowInconsistent: false,
-            mount: (saved) => {
-              const wanted = saved ?? snapshot;
-              return open.storage.mountVolume(wanted === undefined ? volume : { ...volume, snapshot: wanted });
-            },
+            mount: (saved) => storage.mountVolume(state(saved ?? snapshot)),
+            ...(driver.features.optimizedTransfer && storage.send
+              ? {
+                  own: {
+                    format: driver.name,
+                    send: async (saved, base, to, sending) =>
+                      storage.send?.(state(saved ?? snapshot), base, to, sending),
+                  },
+                }
+              : {}),
             whileStill: (send) => send(),
           },
           work,
@@ -210,18 +259,26 @@ export const createVolumeMigration = ({ pools, volumes, store, locks }: Parts): 
     async prepareReceiving(arriving) {
       const { name } = arriving;
       checkName('volume', name.name);
-      refuseDisks(arriving.content);
       const existing = await store.find(name.pool, name.project, 'custom', name.name);
       if (existing && !arriving.refresh) throw conflict('Volume by that name already exists');
+      if (existing && existing.content !== arriving.content)
+        throw badRequest(
+          `The volume has content type ${existing.content} and cannot become one of type ${arriving.content}`,
+        );
       if (existing) await volumes.refuseInUse(name, 'refreshed');
       return async (connection, work) => {
         using _lock = locks.hold(volumeLock(name), existing ? 'refresh' : 'create');
         await receiveVolume<void>(
           connection,
           {
-            async choose({ snapshots: offered }) {
+            disk: arriving.content !== 'filesystem',
+            async choose({ snapshots: offered, formats }) {
               for (const one of offered) checkName('volumeSnapshot', one.name);
-              if (!existing) return { snapshots: offered, refresh: false };
+              if (!existing) {
+                const { driver } = await pools.open(name.pool);
+                const own = driver.features.optimizedTransfer && formats.includes(driver.name);
+                return { snapshots: offered, refresh: false, format: own ? driver.name : undefined };
+              }
               if (arriving.volumeOnly) return { snapshots: [], refresh: true };
               const own = await store.snapshots(existing.id);
               for (const one of own.toReversed())
@@ -231,10 +288,10 @@ export const createVolumeMigration = ({ pools, volumes, store, locks }: Parts): 
                 refresh: true,
               };
             },
-            take: async (_header, chosen, arrival) =>
+            take: async (header, chosen, arrival) =>
               existing
-                ? refresh(await volumes.locate(name), arriving.config, chosen, arrival)
-                : make(arriving, chosen, arrival),
+                ? refresh(await volumes.locate(name), arriving.config, header, chosen, arrival)
+                : make(arriving, header, chosen, arrival),
           },
           work,
         );

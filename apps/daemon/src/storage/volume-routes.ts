@@ -40,11 +40,17 @@ interface Parts {
   readonly rootUsage: (volume: StoredVolume) => Promise<{ readonly used: number; readonly total?: number } | undefined>;
 }
 
+/** The content type of a volume that comes from elsewhere. */
 const contentOf = (word: string): ContentType => {
   if (word === '' || word === 'filesystem') return 'filesystem';
-  if (word === 'block') return word;
+  if (word === 'block' || word === 'iso') return word;
+  throw badRequest(`Invalid content type "${word}": use filesystem, block or iso`);
+};
+
+/** The content type of a volume that is made empty. */
+const emptyContentOf = (word: string): ContentType => {
   if (word === 'iso') throw badRequest('Volumes with content type iso are made by importing an ISO file');
-  throw badRequest(`Invalid content type "${word}": use filesystem or block`);
+  return contentOf(word);
 };
 
 const headerOf = (request: ApiRequest, name: string): string => {
@@ -165,7 +171,7 @@ export const volumeRoutes = (router: Router, parts: Parts): void => {
         copying.copy(target, { description, config }, from, work),
       );
     }
-    await volumes.create(target, contentOf(body.content_type), { description, config });
+    await volumes.create(target, emptyContentOf(body.content_type), { description, config });
     return created(volumeUrl(target));
   };
 
