@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, rename, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import {
@@ -271,6 +271,31 @@ it('[05.128 05.173] a container of any size is copied and kept without copying i
     await pool.createSnapshot({ ...container, snapshot: 's' });
   }
   expect((await written()) - before).toBeLessThan(5_000_000);
+});
+
+it('what the kernel no longer counted is counted anew before a size is held against it', async () => {
+  await using context = await testContext('lxd-ts-btrfs');
+  // Deleted subvolumes are cleaned up with each commit.
+  const config = { size: '200MiB', 'btrfs.mount_options': 'user_subvol_rm_allowed,commit=1' };
+  await using pool = await btrfs.open(await create(specIn(context, config)));
+  const named = (name: string): Volume => ({ ...volume, name });
+  await pool.createVolume(named('limited'));
+  await pool.resizeVolume(named('limited'), 20 << 20);
+  const groups = `/sys/fs/btrfs/${(await run(['findmnt', '-no', 'UUID', pool.path])).stdout.trim()}/qgroups`;
+  // The kernel gives up at the first block of a deleted subvolume that is no leaf.
+  await writeFile(`${groups}/drop_subtree_threshold`, '0');
+  await pool.createVolume(named('large'), async ({ path }) => {
+    for (let at = 0; at < 500; at++) await writeFile(join(path, `${at}-${'n'.repeat(200)}`), '');
+  });
+  await pool.copyVolume(named('shared'), named('large'), []);
+  await pool.copyVolume(named('copy'), named('shared'), []);
+  await pool.deleteVolume(named('shared'));
+  await run(['btrfs', 'subvolume', 'sync', pool.path]);
+  expect((await readFile(`${groups}/inconsistent`, 'utf8')).trim()).toBe('1');
+
+  await expect(pool.resizeVolume(named('copy'), 16 << 10)).rejects.toThrow('cannot shrink');
+  expect((await readFile(`${groups}/inconsistent`, 'utf8')).trim()).toBe('0');
+  await pool.resizeVolume(named('copy'), 20 << 20);
 });
 
 it('the keys of the driver', () => {

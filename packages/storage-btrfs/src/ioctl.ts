@@ -25,6 +25,7 @@ const SET_RECEIVED_SUBVOL = both(200, 37);
 const QUOTA_CTL = both(16, 40);
 const QGROUP_CREATE = write(16, 42);
 const QGROUP_LIMIT = read(48, 43);
+const QUOTA_RESCAN = write(64, 44);
 const QUOTA_RESCAN_STATUS = read(64, 45);
 const QUOTA_RESCAN_WAIT = none(46);
 const GET_SUBVOL_INFO = read(504, 60);
@@ -190,6 +191,20 @@ export const enableQuotas = async (fd: number): Promise<void> => {
   const control = Buffer.alloc(16);
   control.writeBigUInt64LE(QUOTA_ENABLE, 0);
   await ioctlAsync(fd, QUOTA_CTL, control);
+  await quotasCounted(fd);
+};
+
+/** Begins to count anew what every subvolume refers to, unless that is under way. */
+export const recountQuotas = async (fd: number): Promise<void> => {
+  try {
+    await ioctlAsync(fd, QUOTA_RESCAN, Buffer.alloc(64));
+  } catch (error) {
+    if (!isErrno(error, 'EINPROGRESS')) throw error;
+  }
+};
+
+/** Waits for a count that is under way. */
+export const quotasCounted = async (fd: number): Promise<void> => {
   await ioctlAsync(fd, QUOTA_RESCAN_WAIT, null);
 };
 

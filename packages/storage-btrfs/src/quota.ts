@@ -10,6 +10,8 @@ import {
   hasSubvolume,
   limitReferenced,
   mayManageQuotas,
+  quotasCounted,
+  recountQuotas,
   subvolumeInfo,
   syncFilesystem,
 } from './ioctl.ts';
@@ -51,6 +53,16 @@ export const quotasOf = (root: string): Quotas | undefined => {
     }
   };
 
+  const isInconsistent = async (): Promise<boolean> => {
+    try {
+      return (await readFile(`${groups}/inconsistent`, 'utf8')).trim() === '1';
+    } catch (error) {
+      // Before Linux 5.9 nothing tells.
+      if (isErrno(error, 'ENOENT')) return false;
+      throw error;
+    }
+  };
+
   let turningOn: Promise<void> | undefined;
   const turnOn = async (): Promise<void> => {
     const on = await areOn();
@@ -61,6 +73,15 @@ export const quotasOf = (root: string): Quotas | undefined => {
       turningOn = undefined;
     });
     return await turningOn;
+  };
+
+  /**
+   * Turns them on, and has the kernel count anew where it gave up: deleting a large subvolume would keep it busy for too long
+   * (`drop_subtree_threshold` beside), and a count may have been cut short. Limits go by what was counted last meanwhile.
+   */
+  const ensure = async (fd: number): Promise<void> => {
+    await turnOn();
+    if (await isInconsistent()) await recountQuotas(fd);
   };
 
   const groupOf = async (path: string): Promise<Group | undefined> => {
@@ -97,13 +118,15 @@ export const quotasOf = (root: string): Quotas | undefined => {
   return {
     async set(path, size) {
       if (size === undefined && !(await areOn())) return;
-      await turnOn();
       using top = openDirectory(root);
+      await ensure(top.fd);
       await limitReferenced(top.fd, withDirectory(path, subvolumeInfo).id, size);
     },
 
     async counted(path) {
-      await turnOn();
+      using top = openDirectory(root);
+      await ensure(top.fd);
+      await quotasCounted(top.fd);
       return (await groupOf(path))?.referenced ?? 0;
     },
 
