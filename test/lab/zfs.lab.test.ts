@@ -68,7 +68,7 @@ describe('keys of volumes', () => {
     await lxc('storage', 'volume', 'set', 'keys', 'v1', 'zfs.reserve_space', 'true');
     expect(await property('refreservation', dataset)).toBe(size);
     await lxc('storage', 'volume', 'set', 'keys', 'container/c1', 'zfs.use_refquota', 'true');
-    await lxc('config', 'device', 'override', 'c1', 'root', 'size=48MiB');
+    await lxc('config', 'device', 'set', 'c1', 'root', 'size=48MiB');
     expect(await property('refquota', 'keys/containers/c1')).toBe(String(48 * 1024 ** 2));
     await lxc('storage', 'volume', 'set', 'keys', 'container/c1', 'zfs.use_refquota', 'false');
     expect(await property('quota', 'keys/containers/c1')).toBe(String(48 * 1024 ** 2));
