@@ -12,6 +12,7 @@ import {
   type Volume,
   type Work,
 } from '@lxd-ts/driver-kit';
+import { isErrno } from '@lxd-ts/host';
 import type { Logger } from 'pino';
 import { requireRootDisk } from '../devices/manager.ts';
 import type { Instance } from '../instances/instance.ts';
@@ -83,7 +84,7 @@ export interface RootVolumeService {
   rename(instance: Instance, name: string): Promise<void>;
   resize(instance: Instance, root: Config): Promise<void>;
   usage(instance: Instance): Promise<{ readonly used: number; readonly total?: number } | undefined>;
-  /** Writes `backup.yaml` into the volume. */
+  /** Writes `backup.yaml` into the volume; where there is no room it stays as it is. */
   writeBackupFile(instance: Instance): Promise<void>;
   /** The pool and driver volume of an instance, for snapshots, copies and backups. */
   locate(
@@ -322,8 +323,19 @@ export const createRootVolumes = ({
       // Replaced as a whole: a crash leaves the old one or the new one, and a symlink in its place is not followed.
       const next = `${file}.new`;
       await rm(next, { force: true });
-      await writeFile(next, backupFile(await backupContent(instance, open, row)), { mode: 0o400, flag: 'wx' });
-      await rename(next, file);
+      const content = backupFile(await backupContent(instance, open, row));
+      try {
+        await writeFile(next, content, { mode: 0o400, flag: 'wx' });
+        await rename(next, file);
+      } catch (error) {
+        if (!isErrno(error, 'ENOSPC', 'EDQUOT')) throw error;
+        await rm(next, { force: true });
+        // A full disk must not keep its owner from making room on it, by deleting a snapshot for instance.
+        log.warn(
+          { err: error, instance: instance.name },
+          'No room for backup.yaml: it stays as it was until the next change',
+        );
+      }
     },
   };
   return service;
