@@ -7,7 +7,8 @@ import { nodePath } from './names.ts';
 export const activate = async (group: Group, name: string): Promise<string> => {
   const node = nodePath(group.name, name);
   if (!(await exists(node))) {
-    await lvm(['lvchange', '--activate', 'y', '--ignoreactivationskip', qualified(group, name)]);
+    // A thick snapshot is active only together with its volume, which LVM asks about.
+    await lvm(['lvchange', '--yes', '--activate', 'y', '--ignoreactivationskip', qualified(group, name)]);
     await waitForDevice(node);
   }
   return node;

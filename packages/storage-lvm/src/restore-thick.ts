@@ -13,6 +13,7 @@ import { type Group, qualified } from './group.ts';
 import { made } from './made.ts';
 import { logicalVolumeName } from './names.ts';
 import { removeLogicalVolume } from './remove.ts';
+import { wholeSnapshotSize } from './snapshot-size.ts';
 import { mergeBack, undoName } from './staged.ts';
 
 const copyBack = async (
@@ -56,8 +57,8 @@ export const restoreThick = async (
         'lvcreate',
         '--snapshot',
         ...made,
-        '--extents',
-        '100%ORIGIN',
+        '--size',
+        `${await wholeSnapshotSize(group, name)}b`,
         '--name',
         undoName(name),
         qualified(group, name),

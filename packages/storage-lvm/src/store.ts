@@ -21,6 +21,7 @@ import { checkName, deviceName, logicalVolumeName, nodePath, parseLogicalVolumeN
 import { removeLogicalVolume } from './remove.ts';
 import { restoreThick } from './restore-thick.ts';
 import { restoreThin } from './restore-thin.ts';
+import { wholeSnapshotSize } from './snapshot-size.ts';
 import { usageOfThinPool } from './thin-pool.ts';
 
 /** Stripes are those of the thin pool; only what the pool gives as a default to all its volumes passes without a word. */
@@ -48,7 +49,9 @@ export const lvmStore = (group: Group, extentSize: number, config: () => Config,
     const state = isThin && !writable ? madeInactive : made;
     const permission = ['--permission', writable ? 'rw' : 'r'];
     // A thin one shares the pool; a thick one gets room for all that can change.
-    const size = isThin ? [] : ['--extents', '100%ORIGIN', '--addtag', `${madeTag}${Date.now()}`];
+    const size = isThin
+      ? []
+      : ['--size', `${await wholeSnapshotSize(group, source)}b`, '--addtag', `${madeTag}${Date.now()}`];
     await lvm(
       ['lvcreate', '--snapshot', ...state, ...size, ...permission, '--name', target, qualified(group, source)],
       signal ? { signal } : {},

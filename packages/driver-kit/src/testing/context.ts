@@ -84,7 +84,7 @@ export const testContext = async (name: string): Promise<TestContext> => {
     const mounts = mountsBelow(below).map(({ target, type, source }) => `${target} (${type} ${source})`);
     let devices = loopDevicesBelow(below);
     // The kernel detaches them shortly after the last user.
-    for (const end = Date.now() + 5000; devices.length > 0 && Date.now() < end; await setTimeout(20)) {
+    for (const end = Date.now() + 30_000; devices.length > 0 && Date.now() < end; await setTimeout(20)) {
       devices = loopDevicesBelow(below);
     }
     return [...mounts, ...devices];
