@@ -43,7 +43,7 @@ export const createImages = (base: Base, { imageVolumes, rootVolumes }: Storage)
     images,
     aliases,
     fetch,
-    refresh: createImageRefresh({ ...base, images, aliases, fetch, setting }),
+    refresh: createImageRefresh({ ...base, images, aliases, fetch, volumes: imageVolumes, setting }),
     publish: createPublish({
       ...base,
       images,

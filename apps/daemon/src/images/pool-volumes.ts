@@ -12,6 +12,8 @@ export interface ImageVolumes {
   remove(fingerprint: string): Promise<void>;
   /** Removes all images' volumes from one pool. */
   clear(pool: string): Promise<void>;
+  /** The volumes of images, in all pools. */
+  list(): Promise<readonly StoredVolume[]>;
   /** Removes the image's volume from one pool; the next instance from it there takes longer. */
   removeFrom(pool: string, fingerprint: string): Promise<void>;
 }
@@ -79,6 +81,8 @@ export const createImageVolumes = ({ pools, volumes, locks }: Parts): ImageVolum
     async clear(pool) {
       for (const row of await volumes.list({ pool, type: 'image' })) await removeRow(row);
     },
+
+    list: () => volumes.list({ type: 'image' }),
 
     async removeFrom(pool, fingerprint) {
       using _lock = await locks.wait(`image volume "${pool}/${fingerprint}"`, 'delete');

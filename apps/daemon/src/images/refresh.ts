@@ -5,6 +5,7 @@ import { every } from '../core/every.ts';
 import type { Events } from '../events/bus.ts';
 import type { ImageAliases } from './aliases.ts';
 import type { ImageFetch } from './fetch.ts';
+import type { ImageVolumes } from './pool-volumes.ts';
 import type { Download } from './remote.ts';
 import type { ImageService } from './service.ts';
 import type { Image } from './store.ts';
@@ -13,6 +14,7 @@ interface Parts {
   readonly images: ImageService;
   readonly aliases: ImageAliases;
   readonly fetch: ImageFetch;
+  readonly volumes: Pick<ImageVolumes, 'list' | 'removeFrom'>;
   readonly events: Events;
   readonly log: Logger;
   /** A server or project key that applies to images of a project. */
@@ -22,7 +24,7 @@ interface Parts {
 const hourMs = 3_600_000;
 
 /** Keeps images that came from other servers up to date, and drops those that nobody used for long. */
-export const createImageRefresh = ({ images, aliases, fetch, events, log, setting }: Parts) => {
+export const createImageRefresh = ({ images, aliases, fetch, volumes, events, log, setting }: Parts) => {
   /**
    * Replaces an image by a newer one from where it came (spec 04.50): fetch, move the aliases, delete the old one. Cut short
    * at any point, the next run finishes it.
@@ -56,12 +58,22 @@ export const createImageRefresh = ({ images, aliases, fetch, events, log, settin
     return true;
   };
 
-  const settled = async (what: string, image: Image, work: () => Promise<unknown>): Promise<void> => {
+  const settled = async (
+    what: string,
+    { fingerprint, project }: Pick<Image, 'fingerprint' | 'project'>,
+    work: () => Promise<unknown>,
+  ): Promise<void> => {
     try {
       await work();
     } catch (error) {
-      log.warn({ err: error, image: image.fingerprint, project: image.project }, what);
+      log.warn({ err: error, image: fingerprint, project }, what);
     }
+  };
+
+  /** After how much disuse what is cached of a project's images goes, in milliseconds. */
+  const patience = async (project: string): Promise<number> => {
+    const days = Number((await setting(project, 'images.remote_cache_expiry')) ?? 10);
+    return days > 0 ? days * 24 * hourMs : Number.POSITIVE_INFINITY;
   };
 
   /** Updates all images whose project's interval has passed. @param hours - whole hours since the daemon started */
@@ -79,11 +91,24 @@ export const createImageRefresh = ({ images, aliases, fetch, events, log, settin
   const dropExpired = async (now = new Date()): Promise<void> => {
     for (const image of await images.all()) {
       if (!image.cached) continue;
-      const days = Number((await setting(image.project, 'images.remote_cache_expiry')) ?? 10);
       const idle = now.getTime() - (image.lastUsedAt ?? image.uploadedAt).getTime();
-      const isUnused = days > 0 && idle > days * 24 * hourMs;
+      const isUnused = idle > (await patience(image.project));
       const isExpired = image.expiresAt !== undefined && image.expiresAt < now;
       if (isUnused || isExpired) await settled('Could not drop the cached image', image, () => images.delete(image));
+    }
+  };
+
+  /** Deletes the volumes of images that no instance was made of for as long (spec 05.56): the next one has the image unpacked anew. */
+  const dropUnpacked = async (now = new Date()): Promise<void> => {
+    const uses = new Map<string, number>();
+    for (const { fingerprint, lastUsedAt } of await images.all())
+      uses.set(fingerprint, Math.max(uses.get(fingerprint) ?? 0, lastUsedAt?.getTime() ?? 0));
+    for (const { pool, project, name: fingerprint, createdAt } of await volumes.list()) {
+      const idle = now.getTime() - Math.max(createdAt.getTime(), uses.get(fingerprint) ?? 0);
+      if (idle <= (await patience(project))) continue;
+      await settled('Could not drop the unpacked image', { fingerprint, project }, () =>
+        volumes.removeFrom(pool, fingerprint),
+      );
     }
   };
 
@@ -91,6 +116,7 @@ export const createImageRefresh = ({ images, aliases, fetch, events, log, settin
     refresh,
     refreshDue,
     dropExpired,
+    dropUnpacked,
 
     /** Begins the checks, now and every hour. Disposing ends them. */
     start(): AsyncDisposable {
@@ -98,6 +124,7 @@ export const createImageRefresh = ({ images, aliases, fetch, events, log, settin
       let hours = 0;
       const check = async (): Promise<void> => {
         await dropExpired();
+        await dropUnpacked();
         await refreshDue(hours++, stopping.signal);
       };
       const checks = every(hourMs, 'look after the images', check, log);

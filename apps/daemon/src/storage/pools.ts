@@ -1,15 +1,18 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { checkName } from '@lxd-ts/api';
 import {
   badRequest,
   type Config,
   type ConfigKey,
   changedKeys,
   conflict,
+  findKey,
   isKind,
   LxdError,
   messageOf,
   type PoolSpec,
+  poolConfigKeys,
   removeEmptyDirectories,
   type StorageDriver,
   type StoragePool,
@@ -68,13 +71,18 @@ interface Parts {
 
 const userKeys: ConfigKey = { key: 'user.*', type: 'string', description: 'Free-form keys' };
 
-/** The keys of a pool: the driver's, free ones, and `volume.*` defaults for each key of its volumes. */
-export const poolKeys = (driver: StorageDriver): readonly ConfigKey[] => [
-  ...driver.poolConfig,
-  userKeys,
-  ...driver.volumeConfig.map((key) => ({ ...key, key: `volume.${key.key}` })),
-  { key: 'volatile.*', type: 'string', description: 'State kept by the server', internal: true },
-];
+/** The keys of a pool: the driver's, `volume.*` defaults for those of its volumes, and free ones. */
+export const poolKeys = (driver: StorageDriver): readonly ConfigKey[] => [...poolConfigKeys(driver), userKeys];
+
+/** The part of a pool's configuration that the server keeps, and the part that is the user's: what users send of the former does nothing. */
+const partsOf = (driver: StorageDriver, config: Config): { readonly kept: Config; readonly given: Config } => {
+  const isKept = ([key]: [string, string]): boolean => findKey(poolKeys(driver), key)?.internal === true;
+  const entries = Object.entries(withoutEmpty(config));
+  return {
+    kept: Object.fromEntries(entries.filter(isKept)),
+    given: Object.fromEntries(entries.filter((entry) => !isKept(entry))),
+  };
+};
 
 export const createPools = (parts: Parts): Pools => {
   const { store, drivers, directories, locks, log } = parts;
@@ -138,8 +146,9 @@ export const createPools = (parts: Parts): Pools => {
     open,
 
     async create({ name, driver: driverName, description, config }) {
+      checkName('pool', name);
       const driver = drivers.storage(driverName);
-      const given = withoutEmpty(config);
+      const { given } = partsOf(driver, config);
       validateConfig(poolKeys(driver), given, 'storage pool');
       using _lock = locks.hold(lockOf(name), 'create');
       await using undo = new UndoStack((what, error) =>
@@ -158,7 +167,7 @@ export const createPools = (parts: Parts): Pools => {
     async update(name, change) {
       using _lock = locks.hold(lockOf(name), 'update');
       const { pool, driver, storage } = await open(name);
-      const config = withoutEmpty(change.config);
+      const config = { ...partsOf(driver, change.config).given, ...partsOf(driver, pool.config).kept };
       validateConfig(poolKeys(driver), config, 'storage pool');
       const changed = changedKeys(pool.config, config);
       if (changed.includes('source')) throw badRequest('The source of a storage pool cannot be changed');

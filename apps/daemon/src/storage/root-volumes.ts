@@ -10,7 +10,9 @@ import {
   parseSize,
   UndoStack,
   type Volume,
+  type VolumeType,
   type Work,
+  withPoolDefaults,
 } from '@lxd-ts/driver-kit';
 import { isErrno } from '@lxd-ts/host';
 import type { Logger } from 'pino';
@@ -104,15 +106,8 @@ export interface RootVolumeParts {
 }
 
 /** Volume keys a pool gives as defaults: its `volume.*` keys, without the prefix. */
-export const volumeDefaults = ({ pool, driver }: Pick<OpenPool, 'pool' | 'driver'>, type: Volume['type']): Config =>
-  Object.fromEntries(
-    Object.entries(pool.config).flatMap(([key, value]) => {
-      const name = key.startsWith('volume.') ? key.slice('volume.'.length) : '';
-      const customOnly = name.startsWith('snapshots.') || name.startsWith('security.');
-      const known = driver.volumeConfig.some((declared) => declared.key === name);
-      return known && (type === 'custom' || !customOnly) ? [[name, value]] : [];
-    }),
-  );
+export const volumeDefaults = ({ pool, driver }: Pick<OpenPool, 'pool' | 'driver'>, type: VolumeType): Config =>
+  withPoolDefaults(driver, type, pool.config, {});
 
 export const createRootVolumes = ({
   pools,

@@ -172,7 +172,8 @@ export const volumeRoutes = (router: Router, parts: Parts): void => {
       );
     }
     await volumes.create(target, emptyContentOf(body.content_type), { description, config });
-    return created(volumeUrl(target));
+    // Without a location, unlike what else is created.
+    return done();
   };
 
   router.on('GET', volumesPath, (request) => list(request, undefined));

@@ -110,15 +110,18 @@ interface Parts {
 
 const type = 'custom';
 
-const freeKeys: readonly ConfigKey[] = [
-  { key: 'user.*', type: 'string', description: 'Free-form keys' },
-  { key: 'volatile.*', type: 'string', description: 'State kept by the server', internal: true },
-];
+/** What LXD keeps of the ids of files that it has shifted on disk: comes with volumes from there. */
+const idmapKeys: readonly ConfigKey[] = ['volatile.idmap.last', 'volatile.idmap.next'].map((key) => ({
+  key,
+  type: 'string',
+  description: 'State kept by the server',
+  internal: true,
+}));
 
 /** The keys that a custom volume in a pool takes. */
 export const customVolumeKeys = ({ driver }: Pick<OpenPool, 'driver'>): readonly ConfigKey[] => [
   ...driver.volumeConfig,
-  ...freeKeys,
+  ...idmapKeys,
 ];
 
 /** The user-editable part, of which the ETag is made. */
