@@ -34,6 +34,7 @@ export * from './process.ts';
 export { findProgram } from './programs.ts';
 export { releaseMemory } from './release-memory.ts';
 export { removeTree } from './remove-tree.ts';
+export { readOptional, replaceFile } from './replace-file.ts';
 export * from './resources/index.ts';
 export { type Argv, type ProcessOptions, type RunOptions, type RunResult, run } from './run.ts';
 export * from './safe-path.ts';

@@ -6,9 +6,16 @@ import { statSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { badRequest, internal } from '@lxd-ts/driver-kit';
-import { CommandError, openProcess, type ProcessHandle, processArguments, run } from '@lxd-ts/host';
+import {
+  CommandError,
+  openProcess,
+  type ProcessHandle,
+  processArguments,
+  readOptional,
+  replaceFile,
+  run,
+} from '@lxd-ts/host';
 import { serviceFiles, serviceUser } from './dnsmasq-config.ts';
-import { readOptional, replaceFile } from './replace-file.ts';
 
 const stopTimeoutMs = 5000;
 

@@ -2,14 +2,13 @@
 import { access, mkdir, rename as renameFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { type Config, conflict, type Network, type NetworkSpec, UndoStack } from '@lxd-ts/driver-kit';
-import { applyNft, deleteNftTable, isErrno, linkExists, randomHwaddr } from '@lxd-ts/host';
+import { applyNft, deleteNftTable, isErrno, linkExists, randomHwaddr, readOptional, replaceFile } from '@lxd-ts/host';
 import { allDone } from './all-done.ts';
 import { ensureService, reloadService, stopService } from './dnsmasq.ts';
 import { dnsmasqConfig, needsService, serviceFiles } from './dnsmasq-config.ts';
 import { firewallRules, tableOf } from './firewall.ts';
 import { networkLeases, withoutLeases } from './leases.ts';
 import { applyLinks, removeLinks } from './links.ts';
-import { readOptional, replaceFile } from './replace-file.ts';
 import { hostsFile, keepReservations, readReservations } from './reservations.ts';
 import { serial } from './serial.ts';
 import { type BridgeSettings, readSettings } from './settings.ts';

@@ -1,9 +1,9 @@
 /** Static assignments: which addresses and names belong to which NIC. */
 import { join } from 'node:path';
 import { conflict, type Reservation } from '@lxd-ts/driver-kit';
+import { readOptional, replaceFile } from '@lxd-ts/host';
 import { z } from 'zod';
 import { formatAddress, parseAddress } from './addresses.ts';
-import { readOptional, replaceFile } from './replace-file.ts';
 import type { Dns } from './settings.ts';
 
 const stored = z.array(

@@ -1,5 +1,5 @@
 /** Instances: their life, devices, snapshots, copies and backups. */
-import { rename, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { subordinateIds } from '@lxd-ts/host';
 import { createDeviceManager } from '../devices/manager.ts';
@@ -10,8 +10,10 @@ import { instanceRecord } from '../instances/backups-record.ts';
 import { createCopying } from '../instances/copy.ts';
 import { createCreation } from '../instances/create.ts';
 import { openFiles } from '../instances/files.ts';
+import { createHotplug } from '../instances/hotplug.ts';
 import { expand, handleOf, type Instance } from '../instances/instance.ts';
 import { createLifecycle } from '../instances/lifecycle.ts';
+import { moveLogs } from '../instances/logs.ts';
 import { createInstanceMetadata } from '../instances/metadata.ts';
 import { createMoving } from '../instances/move.ts';
 import { createRebuilding } from '../instances/rebuild.ts';
@@ -56,9 +58,11 @@ export const createInstances = (base: Base, storage: Storage, networks: Networks
     directories,
     base.log,
   );
+  const hotplug = createHotplug({ ...base, devices, store });
   const lifecycle = createLifecycle({
     ...base,
     devices,
+    hotplug,
     store,
     mount: (instance) => rootVolumes.mount(instance),
     subIds: containerIds,
@@ -74,10 +78,10 @@ export const createInstances = (base: Base, storage: Storage, networks: Networks
     store,
     lifecycle,
     devices,
+    hotplug,
     volumes: rootVolumes,
     profiles: profileParts,
     guestEvents,
-    devicesDirectory: directories.devices,
     removeSnapshots: (instance) => snapshots.removeAll(instance),
     nicsChanged: (instance) => networks.syncReservations(instance),
     removeFiles: async (instance) => {
@@ -86,10 +90,10 @@ export const createInstances = (base: Base, storage: Storage, networks: Networks
     },
     renameFiles: async (instance, name) => {
       await backups.renameFiles(instance, name);
-      await rename(
+      await moveLogs(
         join(directories.logs, handleOf(instance)),
         join(directories.logs, handleOf({ ...instance, name })),
-      ).catch(() => undefined);
+      );
     },
   });
   const snapshots = createSnapshots({

@@ -25,6 +25,7 @@ import type { DeviceManager, VolatileChanges } from '../devices/manager.ts';
 import type { Drivers } from '../drivers/registry.ts';
 import type { Events } from '../events/bus.ts';
 import { loadAttachments, saveAttachments } from './attachments.ts';
+import type { Hotplug } from './hotplug.ts';
 import { chooseIdMap, needsFreeIds, renderIdMap, type UsedRange } from './idmap.ts';
 import { handleOf, type Instance, lockKey } from './instance.ts';
 import { alignRootIds } from './root-ids.ts';
@@ -39,6 +40,7 @@ export interface LifecycleParts {
   readonly directories: Directories;
   readonly drivers: Drivers;
   readonly devices: DeviceManager;
+  readonly hotplug: Pick<Hotplug, 'recover'>;
   readonly store: InstanceStore;
   readonly runs: Runs;
   /** Mounts the root volume. */
@@ -87,7 +89,7 @@ export interface Lifecycle {
 const frozenKey = 'volatile.last_state.frozen';
 
 export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
-  const { log, events, locks, directories, drivers, devices, store, runs } = parts;
+  const { log, events, locks, directories, drivers, devices, hotplug, store, runs } = parts;
 
   /** Set while the host goes down: the power state on record must survive. */
   let keepPowerState = false;
@@ -358,16 +360,6 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
     }
   };
 
-  /** Detaches what belongs to devices that were being added when the daemon died. */
-  const detachStrangers = async (instance: Instance, run: Run, directory: string): Promise<void> => {
-    for (const attachment of run.attachments.filter(({ device }) => !instance.expanded.devices[device])) {
-      log.warn({ instance: instance.name, device: attachment.device }, 'Removing a device that was being added');
-      await run.running.detach(attachment);
-      run.attachments = run.attachments.filter((other) => other !== attachment);
-      await saveAttachments(directory, run.attachments);
-    }
-  };
-
   const priority = (instance: Instance, key: string): number => Number(instance.expanded.config[key] ?? 0);
 
   return {
@@ -401,8 +393,8 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
               );
               if (instance.config[frozenKey]) await thaw(instance, run);
               run.frozen = (await running.status()) === 'frozen';
-              await detachStrangers(instance, run, machine.devices);
               await devices.recover(instance, run.idmap, running.pid);
+              await hotplug.recover(run, instance);
               return;
             }
             await driver.cleanup(machine);

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { checkLogName, checkOutputName, deleteLog, expireLogs, listLogs } from './logs.ts';
+import { checkLogName, checkOutputName, deleteLog, expireLogs, listLogs, moveLogs } from './logs.ts';
 
 let root: string;
 beforeEach(() => {
@@ -45,4 +45,20 @@ test('[09.EXE-03] recorded output goes after 48 hours, logs of instances there a
   const left = (...files: string[]): boolean[] => files.map((file) => existsSync(join(root, file)));
   expect(left('c1/lxc.log', 'c1/console.log', 'c1/exec-output/new', 'both/new')).toEqual([true, true, true, true]);
   expect(left('c1/exec-output/old', 'c1/snapshot_a.log', 'gone', 'both/old')).toEqual([false, false, false, false]);
+});
+
+test('the logs of an instance that is renamed go along, over what is left of another', async () => {
+  const [from, to] = [join(root, 'old'), join(root, 'new')];
+  await moveLogs(from, to);
+  expect(existsSync(to)).toBe(false);
+  for (const file of ['old/lxc.log', 'new/snapshot_a.log']) make(file, new Date());
+  await moveLogs(from, to);
+  expect(existsSync(from)).toBe(false);
+  expect(await listLogs(to)).toEqual(['lxc.log']);
+  // Done before: what is there stays.
+  await moveLogs(from, to);
+  expect(await listLogs(to)).toEqual(['lxc.log']);
+  make('file', new Date());
+  make('third/lxc.log', new Date());
+  await expect(moveLogs(join(root, 'third'), join(root, 'file'))).rejects.toMatchObject({ code: 'ENOTDIR' });
 });

@@ -1,5 +1,5 @@
 import type { Dirent } from 'node:fs';
-import { readdir, rm, rmdir, stat, unlink } from 'node:fs/promises';
+import { readdir, rename, rm, rmdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badRequest, notFound } from '@lxd-ts/driver-kit';
 import { isErrno } from '@lxd-ts/host';
@@ -110,5 +110,18 @@ export const expireLogs = async (root: string, handles: ReadonlySet<string>, now
       // Something younger is left in it.
       if (!isErrno(error, 'ENOTEMPTY') && !isErrno(error, 'ENOENT')) throw error;
     }
+  }
+};
+
+/** Gives the folder of an instance's logs another name. Nothing there is no error: it has none, or this was done before. */
+export const moveLogs = async (from: string, to: string): Promise<void> => {
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if (isErrno(error, 'ENOENT')) return;
+    if (!isErrno(error, 'ENOTEMPTY', 'EEXIST')) throw error;
+    // What an instance that had the name before has left.
+    await rm(to, { recursive: true, force: true });
+    await rename(from, to);
   }
 };

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { checkName, instanceUrl } from '@lxd-ts/api';
 import {
@@ -20,9 +19,9 @@ import { type DeviceManager, type DeviceSurroundings, requireRootDisk } from '..
 import type { GuestEvents } from '../devlxd/events.ts';
 import type { Drivers } from '../drivers/registry.ts';
 import type { Events } from '../events/bus.ts';
-import { saveAttachments } from './attachments.ts';
 import { checkInstanceConfig, withServerKeys } from './config.ts';
-import { type Devices, expand, handleOf, type Instance, lockKey, rootDisk } from './instance.ts';
+import type { Hotplug } from './hotplug.ts';
+import { type Devices, expand, type Instance, lockKey, rootDisk } from './instance.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Run, Runs } from './running.ts';
 import type { InstanceChange, InstanceStore } from './store.ts';
@@ -59,6 +58,7 @@ interface Parts {
   readonly runs: Runs;
   readonly lifecycle: Lifecycle;
   readonly devices: DeviceManager;
+  readonly hotplug: Hotplug;
   readonly drivers: Drivers;
   readonly volumes: RootVolumes;
   readonly locks: Locks;
@@ -72,8 +72,6 @@ interface Parts {
   readonly guestEvents: GuestEvents;
   /** NICs of the instance have changed, or it was deleted or renamed: networks forget what is gone. */
   readonly nicsChanged: (instance: Pick<Instance, 'name' | 'project'>) => Promise<void>;
-  /** `<LXD_DIR>/devices`. */
-  readonly devicesDirectory: string;
   readonly removeSnapshots: (instance: Instance) => Promise<void>;
   /** Removes files kept for an instance outside its volume: logs, backups. */
   readonly removeFiles: (instance: Instance) => Promise<void>;
@@ -89,38 +87,15 @@ const isLive = (key: string): boolean => findKey(instanceKeys, key)?.live === tr
 const renameKey = 'volatile.rename';
 
 export const createInstanceService = (parts: Parts): InstanceService => {
-  const { store, runs, lifecycle, devices, volumes, locks, events, log } = parts;
-
-  const keepAttachments = async (
-    run: Run,
-    instance: Pick<Instance, 'name' | 'project'>,
-    attachments: readonly Attachment[],
-  ): Promise<void> => {
-    run.attachments = attachments;
-    await saveAttachments(join(parts.devicesDirectory, handleOf(instance)), attachments);
-  };
+  const { store, runs, lifecycle, devices, hotplug, volumes, locks, events, log } = parts;
 
   /** Removes, changes and adds devices of a running instance; undoes itself on failure. */
   const applyDevices = async (run: Run, before: Instance, after: Instance, undo: UndoStack): Promise<void> => {
     const idmap = await lifecycle.idmapOf(after);
-    const detach = async (instance: Instance, name: string, config: Config): Promise<void> => {
-      const device = { name, config };
-      const [own, others] = [
-        run.attachments.filter((one) => one.device === name),
-        run.attachments.filter((one) => one.device !== name),
-      ];
-      for (const attachment of own) await run.running.detach(attachment);
-      await keepAttachments(run, instance, others);
-      await store.setConfig(instance.id, await devices.stopOne(instance, device, run.running.pid));
-    };
-    const attach = async (instance: Instance, name: string, config: Config): Promise<void> => {
-      const { pid } = run.running;
-      const started = await devices.startOne(instance, { name, config }, { idmap, pid, present: run.attachments });
-      for (const attachment of started.attachments) await run.running.attach(attachment);
-      await keepAttachments(run, instance, [...run.attachments, ...started.attachments]);
-      await started.afterStart(pid);
-      await store.setConfig(instance.id, started.volatile);
-    };
+    const detach = (instance: Instance, name: string, config: Config): Promise<void> =>
+      hotplug.detach(run, instance, name, config);
+    const attach = (instance: Instance, name: string, config: Config): Promise<void> =>
+      hotplug.attach(run, instance, name, config, idmap);
 
     const was = before.expanded.devices;
     const is = after.expanded.devices;
@@ -137,10 +112,13 @@ export const createInstanceService = (parts: Parts): InstanceService => {
       );
       await devices.updateOne(after, { name, config: limited(next) }, limited(old), pid);
     };
-    for (const name of new Set([...Object.keys(was), ...Object.keys(is)])) {
+    const names = [...new Set([...Object.keys(was), ...Object.keys(is)])];
+    const changed = names.filter((name) => !isDeepStrictEqual(was[name], is[name]));
+    const replaced = changed.filter((name) => !isRoot(was[name]) && !isRoot(is[name]));
+    if (replaced.length > 0) await hotplug.changing(after, replaced);
+    for (const name of changed) {
       const old = was[name];
       const next = is[name];
-      if (isDeepStrictEqual(old, next)) continue;
       if (isRoot(old) || isRoot(next)) {
         if (old && next) await limitRoot(name, old, next);
         continue;
@@ -196,6 +174,15 @@ export const createInstanceService = (parts: Parts): InstanceService => {
     undo.commit();
   };
 
+  /** Runs what changes devices and the record of them; after it, whatever came of it, they agree. */
+  const untilSettled = async <T>(instance: Instance, work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } finally {
+      if (runs.get(instance)) await hotplug.settled(instance);
+    }
+  };
+
   const expandedWith = async (instance: Instance, change: InstanceChange): Promise<Instance> => {
     const next = { ...instance, ...change };
     return { ...next, expanded: expand(await parts.profiles(instance.project, next.profiles), next) };
@@ -231,7 +218,7 @@ export const createInstanceService = (parts: Parts): InstanceService => {
     runOf: (instance) => runs.get(instance),
 
     async applyExpanded(before, after) {
-      await applyExpanded(before, after);
+      await untilSettled(after, () => applyExpanded(before, after));
       if (!isDeepStrictEqual(nics(before), nics(after))) await parts.nicsChanged(after);
     },
 
@@ -248,10 +235,12 @@ export const createInstanceService = (parts: Parts): InstanceService => {
       const after = await expandedWith(before, complete);
       devices.validate(after.expanded.devices, before.project, undefined);
       await devices.checkAdded(after.expanded.devices, before.expanded.devices, before);
-      await applyExpanded(before, after);
-      // Devices that came or went have left their marks in the volatile keys meanwhile.
-      const now = await store.get(instance.project, instance.name);
-      const updated = await store.update(now, { ...complete, config: withServerKeys(config, now.config) });
+      const updated = await untilSettled(before, async () => {
+        await applyExpanded(before, after);
+        // Devices that came or went have left their marks in the volatile keys meanwhile.
+        const now = await store.get(instance.project, instance.name);
+        return store.update(now, { ...complete, config: withServerKeys(config, now.config) });
+      });
       await volumes.writeBackupFile(updated);
       if (!isDeepStrictEqual(nics(before), nics(updated))) await parts.nicsChanged(updated);
       parts.guestEvents.changed(before, updated);
@@ -267,7 +256,7 @@ export const createInstanceService = (parts: Parts): InstanceService => {
         all.some((other) => isDeepStrictEqual(other, one));
       for (const one of run.attachments.filter((has) => has.device === device && !isAmong(next, has))) {
         await run.running.detach(one);
-        await keepAttachments(
+        await hotplug.keep(
           run,
           instance,
           run.attachments.filter((other) => other !== one),
@@ -275,7 +264,7 @@ export const createInstanceService = (parts: Parts): InstanceService => {
       }
       for (const one of next.filter((wants) => !isAmong(run.attachments, wants))) {
         await run.running.attach(one);
-        await keepAttachments(run, instance, [...run.attachments, one]);
+        await hotplug.keep(run, instance, [...run.attachments, one]);
       }
     },
 

@@ -1,5 +1,5 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
-import { isErrno } from '@lxd-ts/host';
+import { isErrno } from './errno.ts';
 
 /** The text of a file, or undefined when there is none. */
 export const readOptional = async (path: string): Promise<string | undefined> => {
