@@ -5,6 +5,7 @@ import { type Group, qualified } from './group.ts';
 import { made } from './made.ts';
 import { logicalVolumeName } from './names.ts';
 import { removeLogicalVolume } from './remove.ts';
+import { resizeLogicalVolume } from './resize.ts';
 import { newName, swap } from './staged.ts';
 
 /** Makes new logical volumes from the snapshot's, and puts them in the place of the volume's own. */
@@ -29,9 +30,7 @@ export const restoreThin = async (
     names.push(name);
     const path = await activate(group, fresh);
     const size = await deviceSize(path);
-    const resize = async (bytes: number): Promise<void> => {
-      await lvm(['lvresize', '--yes', '--force', '--size', `${bytes}b`, qualified(group, fresh)]);
-    };
+    const resize = (bytes: number): Promise<void> => resizeLogicalVolume(group, fresh, bytes);
     await fit(disk, { path, size, resize });
   }
   // From here on there is no way back: what cannot be finished now is, when the pool is opened.

@@ -19,6 +19,7 @@ import { type Group, logicalVolumes, madeTag, nodeOf, qualified } from './group.
 import { made, madeInactive, stripes } from './made.ts';
 import { checkName, deviceName, logicalVolumeName, nodePath, parseLogicalVolumeName } from './names.ts';
 import { removeLogicalVolume } from './remove.ts';
+import { resizeLogicalVolume } from './resize.ts';
 import { restoreThick } from './restore-thick.ts';
 import { restoreThin } from './restore-thin.ts';
 import { wholeSnapshotSize } from './snapshot-size.ts';
@@ -83,7 +84,7 @@ export const lvmStore = (group: Group, extentSize: number, config: () => Config,
     }
     if (inactive) await lvm(['lvchange', '--activate', 'n', qualified(group, name)]);
     try {
-      await lvm(['lvresize', '--yes', '--force', '--size', `${bytes}b`, qualified(group, name)]);
+      await resizeLogicalVolume(group, name, bytes);
     } finally {
       if (inactive) await activate(group, name);
     }
@@ -148,7 +149,7 @@ export const lvmStore = (group: Group, extentSize: number, config: () => Config,
     },
 
     async resize(disk, bytes, { mounted }) {
-      if (isThin) await lvm(['lvresize', '--yes', '--force', '--size', `${bytes}b`, qualified(group, nameOf(disk))]);
+      if (isThin) await resizeLogicalVolume(group, nameOf(disk), bytes);
       else await resizeThick(disk, bytes, mounted);
       changed();
     },
