@@ -249,8 +249,10 @@ describe.each([
     await exported();
     const [file = ''] = readdirSync(folder);
     expect(readdirSync(folder)).toEqual([file]);
-    expect([`${name}.tar.gz`, 'backup.tar.gz']).toContain(file);
+    // The client of 5.0.2 knows one name only.
+    expect(file).toBe(client === ours.lxc ? `${name}.tar.gz` : 'backup.tar.gz');
     expect(readFileSync(join(folder, file)).toString('hex', 0, 2)).toBe('1f8b');
+    writeFileSync(join(folder, `${name}.backup`), 'in the way');
     for (const target of [[], [join(folder, 'given')]]) {
       const path = join(folder, target.length > 0 ? 'given' : file);
       writeFileSync(path, 'in the way');
@@ -265,6 +267,6 @@ describe.each([
       expect(await lxc('storage', 'volume', 'get', 'plain', one, 'user.which')).toBe('first\n');
       await lxc('storage', 'volume', 'delete', 'plain', one);
     }
-    expect(existsSync(join(folder, `${file}.backup`))).toBe(false);
+    if (client === ours.lxc) expect(existsSync(join(folder, `${name}.backup`))).toBe(false);
   });
 });

@@ -13,6 +13,8 @@ export interface Export {
   segments: readonly string[];
   /** What the backup shall hold. */
   request: object;
+  /** What it is a backup of: without a target the file is called `NAME.EXTENSION`. */
+  name: string;
   /** The file to write; the empty text picks a name, `-` is the standard output. */
   target: string;
   label: string;
@@ -45,7 +47,7 @@ const day = 86_400_000;
 
 /** Makes a backup on the server, writes it to a file, and removes it from the server again. */
 export const exportBackup = async (cli: Cli, client: Client, wanted: Export): Promise<void> => {
-  const { segments, request, target, label, what } = wanted;
+  const { segments, request, name, target, label, what } = wanted;
   const expires = new Date(Date.now() + day).toISOString();
   const operation = await operate(
     cli,
@@ -61,7 +63,8 @@ export const exportBackup = async (cli: Cli, client: Client, wanted: Export): Pr
   const backup = decodeURIComponent((url.split('?')[0] ?? '').split('/').pop() ?? '');
   if (backup === '') throw new UserError('The server did not say how it named the backup');
 
-  const file = target === '' ? 'backup.tar.gz' : target;
+  // What it is compressed with is known once it is here.
+  const file = target === '' ? `${name}.backup` : target;
   try {
     const reply = await openBody(client, [...segments, backup, 'export']);
     const progress = file === '-' ? undefined : progressLine(cli.global.quiet, 'Exporting the backup: %s');
@@ -69,10 +72,7 @@ export const exportBackup = async (cli: Cli, client: Client, wanted: Export): Pr
   } finally {
     await operate(cli, client, 'DELETE', [...segments, backup]);
   }
-  if (target === '') {
-    const fitting = `backup.${extensionOf(file)}`;
-    if (fitting !== file) renameSync(file, fitting);
-  }
+  if (target === '') renameSync(file, `${name}.${extensionOf(file)}`);
   if (file !== '-' && !cli.global.quiet) out('Backup exported successfully!\n');
 };
 

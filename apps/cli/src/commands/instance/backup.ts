@@ -26,6 +26,7 @@ export const exportInstance = command({
         optimized_storage: flags['optimized-storage'],
         compression_algorithm: flags.compression,
       },
+      name,
       target: target ?? '',
       label: 'Backing up instance: %s',
       what: 'Create instance backup',

@@ -28,6 +28,7 @@ export const volumeExport = command({
         optimized_storage: flags['optimized-storage'],
         compression_algorithm: flags.compression,
       },
+      name: volume.at(-1) ?? name,
       target,
       label: 'Backing up storage volume: %s',
       what: 'Failed to create storage volume backup',
