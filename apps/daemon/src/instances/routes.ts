@@ -16,6 +16,7 @@ import { type ApiRequest, json, param, recursionOf } from '../http/request.ts';
 import type { Router } from '../http/router.ts';
 import type { Operations } from '../operations/registry.ts';
 import { workOf } from '../operations/work.ts';
+import { forClient, type InstanceWire } from './client-age.ts';
 import type { Creation } from './create.ts';
 import type { Instance } from './instance.ts';
 import type { Lifecycle } from './lifecycle.ts';
@@ -35,7 +36,7 @@ export interface InstanceRouteParts {
   /** Snapshots and backups of instances on the wire, for the full form; a constant number of queries. */
   readonly extras: (
     instances: readonly Instance[],
-  ) => Promise<(instance: Instance) => { snapshots: unknown; backups: unknown }>;
+  ) => Promise<(instance: Instance) => { snapshots: readonly InstanceWire[] | null; backups: unknown }>;
   /** Sources other than image and none, renames across pools, restores: rooms of their own. */
   readonly special: {
     create?: (
@@ -120,14 +121,17 @@ export const instanceRoutes = (router: Router, parts: InstanceRouteParts): void 
         const wanted = matches
           ? permitted.filter((one) => matches(renderInstance(one, instances.runOf(one))))
           : permitted;
-        return sync(await full(wanted));
+        return sync(forClient(request, await full(wanted)));
       }
       const wanted = permitted
         .map((one) => ({ one, wire: renderInstance(one, instances.runOf(one)) }))
         .filter(({ wire }) => !matches || matches(wire));
       return sync(
         recursion === 1
-          ? wanted.map(({ wire }) => wire)
+          ? forClient(
+              request,
+              wanted.map(({ wire }) => wire),
+            )
           : wanted.map(({ one }) => resourceUrl([root, one.name], { project: one.project })),
       );
     });
@@ -189,10 +193,9 @@ export const instanceRoutes = (router: Router, parts: InstanceRouteParts): void 
 
     router.on('GET', `${base}/:name`, async (request) => {
       const instance = await get(request);
-      return sync(
-        recursionOf(request) > 0 ? (await full([instance]))[0] : renderInstance(instance, instances.runOf(instance)),
-        editableInstance(instance),
-      );
+      const wire =
+        recursionOf(request) > 0 ? await full([instance]) : [renderInstance(instance, instances.runOf(instance))];
+      return sync(forClient(request, wire)[0], editableInstance(instance));
     });
 
     router.on('PUT', `${base}/:name`, async (request) => {

@@ -15,6 +15,7 @@ import { type ApiRequest, json, param, recursionOf } from '../http/request.ts';
 import type { Router } from '../http/router.ts';
 import type { MigrationReplies } from '../migration/routes.ts';
 import type { Operations } from '../operations/registry.ts';
+import { forClient } from './client-age.ts';
 import type { Instance } from './instance.ts';
 import type { InstanceService } from './service.ts';
 import type { SnapshotService } from './snapshots.ts';
@@ -56,7 +57,10 @@ export const snapshotRoutes = (
 
     router.on('GET', collection, async (request) => {
       const instance = await instanceOf(request);
-      if (recursionOf(request) > 0) return sync((await snapshots.render([instance])).get(instance.id) ?? []);
+      if (recursionOf(request) > 0) {
+        const wire = (await snapshots.render([instance])).get(instance.id) ?? [];
+        return sync(forClient(request, wire));
+      }
       const names = (await snapshots.list(instance)).map((one) => one.name);
       return sync(
         names.map((name) => resourceUrl([root, instance.name, 'snapshots', name], { project: instance.project })),
@@ -78,7 +82,7 @@ export const snapshotRoutes = (
       const snapshot = await snapshots.get(instance, param(request, 'snapshot'));
       const wire = (await snapshots.render([instance])).get(instance.id) ?? [];
       return sync(
-        wire.find((one) => one.name === snapshot.name),
+        forClient(request, wire).find((one) => one.name === snapshot.name),
         editableSnapshot(snapshot),
       );
     });

@@ -67,6 +67,17 @@ const withoutVolatile = (config: Config): Config =>
     Object.entries(config).filter(([key]) => !key.startsWith('volatile.') || key === 'volatile.base_image'),
   );
 
+/**
+ * What of a source's configuration the server it goes to can know. A server refuses keys that it does not know, and those below came
+ * with an extension of the API.
+ */
+const knownTo = async (client: Client, config: Config): Promise<Config> => {
+  const { 'volatile.uuid.generation': generation, ...rest } = config;
+  if (generation === undefined) return config;
+  const { api_extensions: extensions } = (await client.get<{ api_extensions: string[] }>([])).value;
+  return extensions.includes('instance_generation_id') ? config : rest;
+};
+
 const devicesOf = (source: Source, options: CopyOptions): Devices => {
   const devices = { ...source.devices };
   for (const [name, override] of Object.entries(deviceOptions(options.device))) {
@@ -101,7 +112,10 @@ export const copyInstance = async (cli: Cli, from: string, to: string, options: 
     architecture: found.architecture,
     config: configOptions(
       options.config,
-      options.keepVolatile ? found.config : refresh ? withoutPower(found.config) : withoutVolatile(found.config),
+      await knownTo(
+        client,
+        options.keepVolatile ? found.config : refresh ? withoutPower(found.config) : withoutVolatile(found.config),
+      ),
     ),
     description: found.description,
     devices: devicesOf(found, options),
