@@ -19,14 +19,17 @@ interface Driver {
   readonly sized: boolean;
   /** Whether exports may have the driver's own format. */
   readonly optimised: boolean;
-  /** What else the driver makes on the host, one entry each, as the kernel or the driver's own programs list it. */
-  readonly made: () => string[];
+  /** What else the driver makes on the host for a server in a folder, one entry each, as the driver's own programs list it. */
+  readonly made: (folder: string) => string[];
 }
 
 const volumeGroups = (): string[] =>
   execFileSync('vgs', ['--noheadings', '-o', 'vg_name'], { encoding: 'utf8' }).split(/\s+/).filter(Boolean);
-const zpools = (): string[] =>
-  execFileSync('zpool', ['list', '-H', '-o', 'name'], { encoding: 'utf8' }).split('\n').filter(Boolean);
+/** The files that zpools lie on, of those below a folder. */
+const zpools = (folder: string): string[] =>
+  execFileSync('zpool', ['list', '-H', '-v', '-P'], { encoding: 'utf8' })
+    .split(/\s+/)
+    .filter((word) => word.startsWith(`${folder}/`));
 
 /** A driver is one row. */
 const drivers: readonly Driver[] = [
@@ -80,7 +83,7 @@ describe.each(drivers.flatMap((driver) => clients.map((client) => ({ driver, cli
         .filter((point) => point.startsWith(lxd.folder))
         .sort(),
       loops: loops().filter((loop) => loop.includes(` ${lxd.folder}/`)),
-      made: driver.made(),
+      made: driver.made(lxd.folder),
       pools: below('storage-pools'),
       disks: below('disks'),
     });
