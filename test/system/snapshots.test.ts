@@ -138,6 +138,21 @@ test('[03.172 03.175 03.176 03.184] each minute due snapshots are taken and expi
   await lxc('delete', 'minute', 'stopped');
 });
 
+test('an instance whose disk is full is configured, and its snapshots are taken and deleted', async () => {
+  await lxc('init', 'busybox', 'full', '--storage', 'tree');
+  await lxc('config', 'device', 'set', 'full', 'root', 'size=24MiB');
+  await lxc('start', 'full');
+  const fill = 'dd if=/dev/urandom of=/root/large bs=64k; dd if=/dev/urandom of=/root/small bs=1k; sync';
+  await lxc('exec', 'full', '--', 'sh', '-c', `${fill}; test "$(wc -c < /root/large)" -gt 8000000`);
+  await lxc('snapshot', 'full', 's0');
+  await lxc('config', 'set', 'full', 'user.x=now');
+  expect(await namesOf('full')).toEqual(['s0']);
+  await lxc('delete', 'full/s0');
+  expect(await namesOf('full')).toEqual([]);
+  expect(lxd.log()).toContain('No room for backup.yaml');
+  await lxc('delete', '--force', 'full');
+});
+
 test('what cannot be is refused with a reason', async () => {
   await lxc('init', 'busybox', 'wrong');
   await lxc('snapshot', 'wrong', 'taken');

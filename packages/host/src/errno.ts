@@ -42,5 +42,7 @@ export function isErrno(error: unknown, ...codes: string[]): error is ErrnoError
   if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string' || !('errno' in error)) {
     return false;
   }
-  return codes.length === 0 || codes.includes(error.code);
+  if (codes.length === 0 || codes.includes(error.code)) return true;
+  // Node has no name for some numbers (EDQUOT), and says "Unknown system error -122" for a code.
+  return codes.includes(names.get(-Number(error.errno)) ?? '');
 }
