@@ -82,6 +82,10 @@ const describeForm = (options: StorageConformanceOptions, form: PoolForm): void 
         await pool[Symbol.asyncDispose]();
         made = { spec, pool: await driver.open(spec) };
       },
+      takeOver: async () => {
+        const { spec } = ready();
+        made = { spec, pool: await driver.open(spec) };
+      },
     };
     const groups: Readonly<Partial<Record<SuiteGroup, (suite: Suite) => void>>> = {
       pool: poolTests,

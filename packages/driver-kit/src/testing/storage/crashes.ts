@@ -187,7 +187,7 @@ const interruptions = (
 
 /** What is left when the process is killed at any moment. */
 export const crashTests = (suite: Suite): void => {
-  const { pool, spec, newVolume, reopen, importFrom, quotas, kills } = suite;
+  const { pool, spec, newVolume, takeOver, importFrom, quotas, kills } = suite;
   if (!importFrom) return;
   const size = quotas ? 512 * MiB : undefined;
   const volume = newVolume({ config: size === undefined ? {} : { size: String(size) } });
@@ -215,7 +215,7 @@ export const crashTests = (suite: Suite): void => {
           await prepare?.();
           const after = moment === 0 ? undefined : (took * (moment - Math.random())) / kills;
           took = Math.max(took, (await callAndKill(importFrom, spec(), made, after)) ?? 0);
-          await reopen();
+          await takeOver();
           expect(states ?? ['two']).toContain((await stateOf(pool(), volume)).join());
           await settle();
         }

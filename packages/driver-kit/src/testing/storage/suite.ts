@@ -75,6 +75,8 @@ export interface Suite {
   readonly newVolume: (parts?: Partial<Volume>) => Volume;
   /** Closes the pool and opens it again. */
   readonly reopen: () => Promise<void>;
+  /** Opens the pool as it is, as the next server does when one was killed. */
+  readonly takeOver: () => Promise<void>;
   readonly quotas: boolean;
   readonly importFrom?: ImportFrom | undefined;
   /** At how many moments of each call the process is killed, spread over the time that it takes. */
