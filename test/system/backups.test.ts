@@ -56,7 +56,7 @@ describe.each([
   ['tree', []],
   ['tree', ['--optimized-storage']],
 ] as const)('pool %s, export options %j', (pool, options) => {
-  test('[09.EP-08] an export has the snapshots and becomes the same instance again', async () => {
+  test('[05.238 09.EP-08] an export has the snapshots and becomes the same instance again', async () => {
     const name = `all-${pool}${options.length}`;
     const backup = await exported(name, pool, ...options);
     expect(await backupsOf(name)).toEqual([]);
@@ -100,7 +100,7 @@ test('[05.241] backup.yaml in the volume keeps up with the instance and its snap
   await lxc('delete', 'record');
 });
 
-test('a plain backup goes into a pool of another driver, an optimised one does not', async () => {
+test('[05.138 05.268] a plain backup goes into a pool of another driver, an optimised one does not', async () => {
   const plain = await exported('move', 'tree');
   await lxc('import', plain, 'moved', '--storage', 'plain');
   expect(await lxc('config', 'device', 'get', 'moved', 'root', 'pool')).toBe('plain\n');

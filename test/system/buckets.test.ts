@@ -94,7 +94,7 @@ location: none
   expect(await refused('storage', 'bucket', 'show', 'btr', 'photos')).toContain('not found');
 });
 
-test('[05.150 05.153 05.154 05.155 05.156] lxc hands out keys, shows and takes them back', async () => {
+test('[05.150 05.151 05.152 05.153 05.154 05.155 05.156 05.157 05.276] lxc hands out keys, shows and takes them back', async () => {
   const admin = credentialsIn(await lxc('storage', 'bucket', 'create', 'dir', 'data'));
   const said = await lxc('storage', 'bucket', 'key', 'create', 'dir', 'data', 'reader');
   expect(said).toMatch(/^Storage bucket key reader created\nAccess key: \w+\nSecret key: \w+\n$/);

@@ -63,7 +63,7 @@ describe.each([
   const source = `source-${from}-${to}`;
   const copy = `copy-${from}-${to}`;
 
-  test('a running instance is copied with its snapshots, brought up to date, and moved', async () => {
+  test('[05.49 05.105 05.161] a running instance is copied with its snapshots, brought up to date, and moved', async () => {
     await makeSource(source, from);
     await lxc('copy', source, copy, '--storage', to);
     expect((await instance(source)).status).toBe('Running');
@@ -151,7 +151,7 @@ test('profiles, configuration and devices of a copy can be given', async () => {
   await lxc('delete', 'changed', 'plainly');
 });
 
-test('a move gives a new name and another pool at once, and leaves the snapshots behind when asked', async () => {
+test('[05.49 05.50 05.267] a move gives a new name and another pool at once, and leaves the snapshots behind when asked', async () => {
   await makeSource('mover', 'plain');
   expect(await debianLxcFails(lxd, 'move', 'mover', '--storage', 'tree')).toContain('running');
   await lxc('stop', '--force', 'mover');
@@ -163,7 +163,7 @@ test('a move gives a new name and another pool at once, and leaves the snapshots
   await lxc('delete', 'moved');
 });
 
-test('[02.22 02.24] a rebuild replaces the root disk and keeps the configuration', async () => {
+test('[02.22 02.24 05.53] a rebuild replaces the root disk and keeps the configuration', async () => {
   await makeSource('again', 'plain');
   const rebuild = (source: unknown): Promise<unknown> => lxd.api('POST', '/1.0/instances/again/rebuild', { source });
   const fromImage = { type: 'image', alias: 'busybox' };

@@ -104,7 +104,7 @@ describe.each([
   });
 
   test.each(['pull', 'push', 'relay'])(
-    '[10.MOV-03 09.MIG-01] copies with snapshots there and back, mode %s',
+    '[05.112 10.MOV-03 09.MIG-01] copies with snapshots there and back, mode %s',
     async (mode) => {
       await lxc('copy', 'c1', `far:${mode}`, `--mode=${mode}`);
       expect(await taken(far, mode)).toEqual(await taken(near, 'c1'));

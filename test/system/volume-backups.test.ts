@@ -87,7 +87,7 @@ describe.each([
   ['tree', 'plain', []],
   ['tree', 'tree2', ['--optimized-storage']],
 ] as const)('from %s to %s, with %j', (from, to, options) => {
-  test('[05.129 05.133 05.134 05.135 05.136 05.138 05.240] an export becomes the same volume again', async () => {
+  test('[05.129 05.133 05.134 05.135 05.136 05.137 05.138 05.240 05.268] an export becomes the same volume again', async () => {
     const name = `all${options.length}`;
     await makeVolume(lxd, from, name);
     const original = listing(files(lxd, from, name));
@@ -121,7 +121,7 @@ describe.each([
   });
 });
 
-test.each(['plain', 'tree'])('[05.66 05.129 05.136 05.142] disks in %s are exported and imported too', async (pool) => {
+test.each(['plain', 'tree'])('[05.66 05.129 05.136] disks in %s are exported and imported too', async (pool) => {
   await lxc('storage', 'volume', 'create', pool, 'disk', '--type=block', 'size=8MiB');
   const disk = join(files(lxd, pool, 'disk'), 'root.img');
   writeFileSync(disk, 'first', { flag: 'r+' });
@@ -156,12 +156,12 @@ test('an ISO file becomes a volume that is read only by virtual machines', async
   await lxc('storage', 'volume', 'delete', 'plain', 'cd');
 });
 
-test('[05.132 05.139 05.250 05.252 05.258] backups are kept, compressed as asked, renamed, expired and deleted', async () => {
+test('[05.132 05.139 05.239] backups are kept, compressed as asked, renamed, expired and deleted', async () => {
   await lxc('storage', 'volume', 'create', 'plain', 'kept');
   const base = `${url('plain', 'kept')}/backups`;
   const kept = async (volume = 'kept'): Promise<string[]> =>
     texts.parse(await lxd.api('GET', `${url('plain', volume)}/backups`)).map((one) => one.split('/').at(-1) ?? '');
-  const magics = { gzip: '1f8b', xz: 'fd377a585a', bzip2: '425a68', none: '5061784865616465' };
+  const magics = { gzip: '1f8b', xz: 'fd377a585a', bzip2: '425a68', none: '5061784865616465', zstd: '28b52ffd' };
   for (const [compression_algorithm, magic] of Object.entries(magics)) {
     await lxd.api('POST', base, { name: compression_algorithm, compression_algorithm, volume_only: true });
     const start = readFileSync(on(lxd, `backups/custom/plain/default_kept/${compression_algorithm}`));
@@ -174,7 +174,7 @@ test('[05.132 05.139 05.250 05.252 05.258] backups are kept, compressed as asked
   await expect(lxd.api('POST', base, { name: 'xz' })).rejects.toThrow('already exists');
   await lxd.api('POST', base, {});
   await lxd.api('POST', `${base}/none`, { name: 'renamed' });
-  expect(await kept()).toEqual(['gzip', 'xz', 'bzip2', 'renamed', 'backup0']);
+  expect(await kept()).toEqual(['gzip', 'xz', 'bzip2', 'renamed', 'zstd', 'backup0']);
   expect(await lxd.api('GET', `${base}/gzip`)).toMatchObject({
     name: 'gzip',
     volume_only: true,
@@ -192,7 +192,13 @@ test('[05.132 05.139 05.250 05.252 05.258] backups are kept, compressed as asked
     () => kept('other'),
     (found) => !found.includes('short'),
   );
-  expect(readdirSync(on(lxd, 'backups/custom/plain/default_other')).sort()).toEqual(['backup0', 'bzip2', 'gzip', 'xz']);
+  expect(readdirSync(on(lxd, 'backups/custom/plain/default_other')).sort()).toEqual([
+    'backup0',
+    'bzip2',
+    'gzip',
+    'xz',
+    'zstd',
+  ]);
   await lxc('storage', 'volume', 'delete', 'plain', 'other');
   expect(existsSync(on(lxd, 'backups/custom/plain/default_other'))).toBe(false);
 });

@@ -58,7 +58,7 @@ const read = async (pool: string, volume: string): Promise<string[]> => {
 };
 
 describe('snapshots', () => {
-  test('[05.113 05.114 05.115 05.117 05.120 05.121 05.122 05.123 05.124] names, expiry and what can be edited', async () => {
+  test('[05.113 05.114 05.115 05.116 05.117 05.120 05.121 05.122 05.123 05.124] names, expiry and what can be edited', async () => {
     await lxc('storage', 'volume', 'create', 'plain', 'kept', 'snapshots.expiry=1d');
     for (const client of [lxc, (...args: string[]) => ownLxc(lxd, ...args)])
       await client('storage', 'volume', 'snapshot', 'plain', 'kept');
@@ -266,7 +266,7 @@ describe('moves', () => {
 });
 
 describe('disks', () => {
-  test('[05.62 05.66 05.82 05.98 05.142 05.264] a block volume is nothing for containers, and grows only', async () => {
+  test('[05.62 05.66 05.82 05.98 05.264 05.282] a block volume is nothing for containers, and grows only', async () => {
     await lxc('storage', 'volume', 'create', 'plain', 'disk', '--type=block', 'size=8MiB');
     expect(await lxd.api('GET', url('plain', 'disk'))).toMatchObject({ content_type: 'block', used_by: [] });
     const refusal = 'Custom block volumes cannot be used on containers';
@@ -289,7 +289,7 @@ describe('disks', () => {
     expect(await lxd.api('GET', `${url('plain', 'disk')}/state`)).toMatchObject({ usage: { total: 16 * 1024 ** 2 } });
     await lxc('storage', 'volume', 'copy', 'plain/disk', 'tree/disk');
     expect(await lxd.api('GET', `${url('tree', 'disk')}/state`)).toMatchObject({ usage: { total: 16 * 1024 ** 2 } });
-    for (const content_type of ['iso', 'tape'])
+    for (const content_type of ['iso', 'tape', 'fs'])
       await expect(
         lxd.api('POST', '/1.0/storage-pools/plain/volumes/custom', { name: 'x', content_type }),
       ).rejects.toMatchObject({ code: 400 });

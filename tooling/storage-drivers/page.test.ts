@@ -87,6 +87,15 @@ test.each(drivers)('[05.23] the keys of $name, with their defaults, are those of
   }
 });
 
+test('[05.274 05.279 05.280] what the documentation says in two ways: the names of the tables hold', () => {
+  const zfs = drivers.find(({ name }) => name === 'zfs');
+  if (!zfs) throw new Error('There is no driver zfs');
+  const names = zfs.volumeConfig.map(({ key }) => key);
+  expect(names).toEqual(expect.arrayContaining(['zfs.remove_snapshots', 'zfs.use_refquota', 'zfs.reserve_space']));
+  expect(names).not.toContain('zfs.use_reserve_space');
+  expect(poolConfigKeys(zfs).map(({ key }) => key)).toContain('volume.snapshots.schedule');
+});
+
 const general = /^(source|source\.wipe|size|rsync\.[a-z]+|volatile\..*)$/;
 const strangers = ({ name, poolConfig }: StorageDriver): string[] =>
   poolConfig.map(({ key }) => key).filter((key) => !general.test(key) && !key.startsWith(`${name}.`));

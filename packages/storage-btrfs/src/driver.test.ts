@@ -57,6 +57,30 @@ it('[05.21] a size in units of 1000 or 1024 is the size of the loop file; one to
   expect(await readdir(join(context.directory, 'disks'))).toEqual(['pool.img']);
 });
 
+it('[05.16] a loop file takes room as it is filled, up to its size, which it keeps when volumes are deleted', async () => {
+  await using context = await testContext('lxd-ts-btrfs');
+  const spec = await create(specIn(context, { size: '200MiB' }));
+  await using pool = await btrfs.open(spec);
+  const file = async () => stat(spec.config.source ?? '');
+  const taken = async (): Promise<number> => {
+    await run(['sync', '--file-system', pool.path]);
+    return (await file()).blocks * 512;
+  };
+  const empty = await taken();
+  expect(empty).toBeLessThan(20 * MiB);
+  await pool.createVolume(volume, async ({ path }) => writeFile(join(path, 'f'), Buffer.alloc(64 * MiB, 1)));
+  expect((await taken()) - empty).toBeGreaterThan(60 * MiB);
+  await expect(
+    pool.createVolume({ ...volume, name: 'w' }, async ({ path }) =>
+      writeFile(join(path, 'f'), Buffer.alloc(200 * MiB, 1)),
+    ),
+  ).rejects.toThrow('ENOSPC');
+  expect(await taken()).toBeLessThanOrEqual(200 * MiB);
+  await pool.deleteVolume(volume);
+  expect((await file()).size).toBe(200 * MiB);
+  expect((await pool.resources()).space.total).toBe(200 * MiB);
+});
+
 it('[05.22 05.24 05.25] a device that carries a file system is refused, unless it is to be wiped', async () => {
   await using context = await testContext('lxd-ts-btrfs');
   const source = await context.blockDevice(256 * MiB);

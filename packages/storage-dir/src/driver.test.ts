@@ -25,7 +25,7 @@ it('[05.14 05.24 05.25 05.170] the source is recorded: the default location, or 
   expect(await dir.create(other)).toEqual({ source, 'volatile.initial_source': `${source}/` });
 });
 
-it('[05.25 05.170] a source must be absolute, exist and be empty; a refusal leaves nothing', async () => {
+it('[05.25 05.170 05.278] a source must be absolute, exist and be empty; a refusal leaves nothing', async () => {
   await using context = await testContext('lxd-ts-dir');
   const source = join(context.directory, 'source');
   await mkdir(source);

@@ -104,7 +104,7 @@ it('[05.146 05.149 05.270] a bucket has room as its size says, and no more; it d
   await daemon.run('DELETE', url);
 });
 
-it('[05.54] the pool says how large buckets are that do not say it', async () => {
+it('[05.78] the pool says how large buckets are that do not say it', async () => {
   await daemon.run('PATCH', '/1.0/storage-pools/btr', { config: { 'volume.size': '20MiB' } });
   const { url } = await make('btr', 'default-size');
   const { metadata } = await daemon.client.query('GET', url);

@@ -142,7 +142,7 @@ test('[03.311] shifting ids where the file system cannot is an error', async () 
   await c.put({});
 });
 
-test('[03.316 03.317] I/O limits throttle the whole disks below, averaged over devices, and go with them', async () => {
+test('[03.316 03.317 05.86 05.87 05.90] I/O limits throttle the whole disks below, averaged over devices, and go with them', async () => {
   const image = join(daemon.scratch, 'limit.img');
   execFileSync('truncate', ['-s', '64M', image]);
   execFileSync('mkfs.ext4', ['-q', image]);
