@@ -1,10 +1,9 @@
 /** What is measured, in this order: later cases use the instances of earlier ones. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { Agent } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lxd } from '../support/lxd.ts';
-import { send } from '../support/rest.ts';
+import { api, disconnect, transfer } from './connection.ts';
 import { repeatGet } from './gets.ts';
 import { each, timed } from './measure.ts';
 
@@ -18,30 +17,10 @@ export interface Case {
 }
 
 const names = Array.from({ length: 12 }, (_, n) => `b${n}`);
-const agents = new Map<Lxd, Agent>();
-
-/** A connection that stays open, one for each LXD. */
-const agentOf = (lxd: Lxd): Agent => {
-  const agent = agents.get(lxd) ?? new Agent({ keepAlive: true, maxSockets: 1 });
-  agents.set(lxd, agent);
-  return agent;
-};
-
-const api = (lxd: Lxd, method: string, path: string, body?: unknown) =>
-  lxd.api(method, path, body, { agent: agentOf(lxd) });
-
-const expectOk = async (reply: Promise<{ status: number; body: Buffer }>): Promise<void> => {
-  const { status, body } = await reply;
-  if (status !== 200) throw new Error(`Status ${status}: ${body.toString().slice(0, 300)}`);
-};
-
 const push = (lxd: Lxd, name: string, file: string, content: Buffer) =>
-  expectOk(
-    send(lxd.socket, 'POST', `/1.0/instances/${name}/files?path=${file}`, content, {
-      agent: agentOf(lxd),
-      headers: { 'content-type': 'application/octet-stream', 'X-LXD-type': 'file', 'X-LXD-mode': '0644' },
-    }),
-  );
+  transfer(lxd, 'POST', `/1.0/instances/${name}/files?path=${file}`, content, {
+    headers: { 'content-type': 'application/octet-stream', 'X-LXD-type': 'file', 'X-LXD-mode': '0644' },
+  });
 
 const create = (lxd: Lxd, name: string) =>
   api(lxd, 'POST', '/1.0/instances', { name, source: { type: 'image', alias: 'busybox' } });
@@ -78,7 +57,7 @@ export const cases: readonly Case[] = [
   { name: 'GET /1.0, one connection', unit: '/s', run: (lxd) => getServer(lxd, 1) },
   { name: 'GET /1.0, 16 connections', unit: '/s', run: (lxd) => getServer(lxd, 16) },
   {
-    name: 'create from a small image, dir',
+    name: 'create from a small image',
     unit: 'ms',
     limit: 'copy',
     run: async (lxd) => {
@@ -88,29 +67,6 @@ export const cases: readonly Case[] = [
     },
   },
   { name: 'list 12 stopped, recursion=2', unit: 'ms', run: (lxd) => each(names, () => listAll(lxd)) },
-  {
-    name: 'snapshot',
-    unit: 'ms',
-    run: (lxd) => each(names, (name) => api(lxd, 'POST', `/1.0/instances/${name}/snapshots`, { name: 's' })),
-  },
-  {
-    name: 'restore',
-    unit: 'ms',
-    run: (lxd) => each(names, (name) => api(lxd, 'PUT', `/1.0/instances/${name}`, { restore: 's' })),
-  },
-  {
-    name: 'copy',
-    unit: 'ms',
-    run: (lxd) =>
-      each(names, (name) =>
-        api(lxd, 'POST', '/1.0/instances', {
-          name: `${name}c`,
-          profiles: ['default'],
-          source: { type: 'copy', source: name, instance_only: true },
-        }),
-      ),
-  },
-  { name: 'delete', unit: 'ms', run: (lxd) => each(names, (name) => api(lxd, 'DELETE', `/1.0/instances/${name}c`)) },
   { name: 'start', unit: 'ms', limit: 'start', run: (lxd) => each(names, (name) => setState(lxd, name, 'start')) },
   {
     name: 'exec true',
@@ -127,12 +83,7 @@ export const cases: readonly Case[] = [
   {
     name: 'pull 1 KiB',
     unit: 'ms',
-    run: (lxd) =>
-      each(fivefold, (name) =>
-        expectOk(
-          send(lxd.socket, 'GET', `/1.0/instances/${name}/files?path=/root/small`, undefined, { agent: agentOf(lxd) }),
-        ),
-      ),
+    run: (lxd) => each(fivefold, (name) => transfer(lxd, 'GET', `/1.0/instances/${name}/files?path=/root/small`)),
   },
   {
     name: 'push 64 MiB',
@@ -155,8 +106,7 @@ export const cases: readonly Case[] = [
       for (const name of many) await create(lxd, name);
       const times: number[] = [];
       for (let round = 0; round < 3; round++) {
-        agentOf(lxd).destroy();
-        agents.delete(lxd);
+        disconnect(lxd);
         await lxd.stop();
         times.push(await timed(() => lxd.start()));
       }

@@ -1,19 +1,26 @@
 /**
  * Times our daemon and client beside the real ones, in turn in the same run, over the Unix socket with the same small
- * client, and liblxc's bare tools as the limit: `pnpm bench [--only=real|ours]`. The table goes to standard output, the
- * numbers into .cache/bench.json too.
+ * client, and liblxc's bare tools as the limit:
+ *
+ *     pnpm bench [--only=real|ours]                        everything, storage with dir and btrfs
+ *     pnpm bench --drivers=dir,btrfs,lvm,zfs [--rounds=N]  storage alone, with these drivers
+ *     pnpm lab run -- pnpm bench --drivers=lvm,zfs --rounds=3
+ *
+ * The table goes to standard output, the numbers into .cache/bench.json too (bench-storage.json with --drivers).
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Lxd } from '../support/lxd.ts';
+import type { Lxd, Programs } from '../support/lxd.ts';
 import { startInitialised } from '../support/preseed.ts';
 import { ours, real } from '../support/programs.ts';
 import { bareLimits } from './bare.ts';
-import { cases } from './cases.ts';
+import { type Case, cases } from './cases.ts';
 import { clientLatency } from './client.ts';
+import { readOptions } from './options.ts';
+import { makePool, removePool, storageCases } from './storage.ts';
 import { type Row, table } from './table.ts';
 
-const only = process.argv.find((one) => one.startsWith('--only='))?.slice('--only='.length);
+const { only, drivers, storageOnly, rounds } = readOptions(process.argv.slice(2));
 const rows: Row[] = [];
 
 /** Runs `action` for each LXD that takes part; NaN stands for the one that does not. */
@@ -29,17 +36,32 @@ const withoutNetwork = async (lxd: Lxd): Promise<Lxd> => {
   return lxd;
 };
 
-{
-  await using reference = only === 'ours' ? undefined : await startInitialised(real);
-  await using daemon = only === 'real' ? undefined : await startInitialised(ours);
-  const lxds = {
-    real: reference && (await withoutNetwork(reference)),
-    ours: daemon && (await withoutNetwork(daemon)),
-  };
-  const lender = lxds.ours ?? lxds.real;
-  if (!lender) throw new Error('--only takes real or ours');
-  const limits = await bareLimits(lender.scratch);
+/** Starts the LXDs that take part, each set up. Disposing of them removes all. */
+const startBoth = async () => {
+  const stack = new AsyncDisposableStack();
+  try {
+    const start = async (programs: Programs) => withoutNetwork(stack.use(await startInitialised(programs)));
+    const reference = only === 'ours' ? undefined : await start(real);
+    const daemon = only === 'real' ? undefined : await start(ours);
+    return { lxds: { real: reference, ours: daemon }, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+};
 
+type Lxds = Awaited<ReturnType<typeof startBoth>>['lxds'];
+
+const measure = async (lxds: Lxds, { name, unit, run }: Case, limit?: number): Promise<void> => {
+  const row = { name, unit, ...(await both(lxds, run)), ...(limit === undefined ? {} : { limit }) };
+  console.log(table([row]).split('\n')[1]);
+  rows.push(row);
+};
+
+const measureAll = async (lxds: Lxds): Promise<void> => {
+  const lender = lxds.ours ?? lxds.real;
+  if (!lender) throw new Error('Nobody takes part');
+  const limits = await bareLimits(lender.scratch);
   for (const args of [['version'], ['list']]) {
     rows.push({
       name: `lxc ${args.join(' ')}`,
@@ -48,14 +70,30 @@ const withoutNetwork = async (lxd: Lxd): Promise<Lxd> => {
       ours: only === 'real' ? Number.NaN : await clientLatency(lender, ours, args),
     });
   }
-  for (const { name, unit, run, limit } of cases) {
-    const row = { name, unit, ...(await both(lxds, run)), ...(limit ? { limit: limits[limit] } : {}) };
-    console.log(table([row]).split('\n')[1]);
-    rows.push(row);
-  }
+  for (const one of cases) await measure(lxds, one, one.limit && limits[one.limit]);
+};
+
+const measureStorage = async (lxds: Lxds, driver: string): Promise<void> => {
+  const bench = { driver, rounds };
+  const each = async (action: (lxd: Lxd) => Promise<unknown>): Promise<void> => {
+    for (const lxd of [lxds.real, lxds.ours]) if (lxd) await action(lxd);
+  };
+  await each((lxd) => makePool(lxd, bench));
+  for (const one of storageCases(bench)) await measure(lxds, one);
+  await each((lxd) => removePool(lxd, bench));
+};
+
+if (!storageOnly) {
+  await using running = await startBoth();
+  await measureAll(running.lxds);
+}
+{
+  // Daemons of their own: what backups and images leave in memory is not to be seen in the rows above.
+  await using running = await startBoth();
+  for (const driver of drivers) await measureStorage(running.lxds, driver);
 }
 
 console.log(`\n${table(rows)}`);
 const cache = join(import.meta.dirname, '../../.cache');
 mkdirSync(cache, { recursive: true });
-writeFileSync(join(cache, 'bench.json'), `${JSON.stringify(rows, null, 2)}\n`);
+writeFileSync(join(cache, storageOnly ? 'bench-storage.json' : 'bench.json'), `${JSON.stringify(rows, null, 2)}\n`);
