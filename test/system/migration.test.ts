@@ -118,7 +118,7 @@ describe.each([
     },
   );
 
-  test('[10.MOV-04 09.MIG-02] to and from a pool of another driver, under other settings', async () => {
+  test('[05.161 05.162 05.285 10.MOV-04 09.MIG-02] to and from a pool of another driver, under other settings', async () => {
     await lxc('copy', 'c1', 'far:t1', '--storage=tree', '--config=user.more=1');
     await expectWhole('far:t1');
     expect(await lxc('config', 'get', 'far:t1', 'user.more')).toBe('1\n');
@@ -162,7 +162,7 @@ describe.each([
     await lxc('delete', 'm3');
   });
 
-  test('--refresh brings data and snapshots up to date, in both directions', async () => {
+  test('[05.237] --refresh brings data and snapshots up to date, in both directions', async () => {
     await lxc('copy', 'c1', 'r1');
     await lxc('copy', 'r1', 'far:r2');
     await lxc('delete', 'r1/s0');

@@ -130,7 +130,7 @@ describe.each([
     await lxc('storage', 'volume', 'delete', 'far:plain', 'alone');
   });
 
-  test('[05.101] a copy on the other server is brought up to date', async () => {
+  test('[05.101 05.237] a copy on the other server is brought up to date', async () => {
     await lxc('storage', 'volume', 'copy', 'plain/v1', 'tree/source');
     await lxc('storage', 'volume', 'copy', 'tree/source', 'far:tree/follower');
     await lxc('storage', 'volume', 'delete', 'tree', 'source/s0');
@@ -151,7 +151,7 @@ describe.each([
     await lxc('storage', 'volume', 'delete', 'far:tree', 'follower');
   });
 
-  test('between servers of ours volumes go in the format of the driver, whatever they hold', async () => {
+  test('[05.161 05.162 05.285] between servers of ours volumes go in the format of the driver, whatever they hold', async () => {
     await lxc('storage', 'volume', 'copy', 'plain/v1', 'tree/files');
     const disk = { name: 'disk', content_type: 'block', config: { size: '8MiB' } };
     await near.api('POST', base('tree'), disk);

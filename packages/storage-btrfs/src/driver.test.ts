@@ -230,6 +230,19 @@ it('[05.176] limits are quota groups, turned on with the first size, and gone wi
     .not.toContain('0/256');
 });
 
+it('[05.177] what is written anew counts besides what it replaces, until nothing of that is used: a limit is met early', async () => {
+  await using context = await testContext('lxd-ts-btrfs');
+  await using pool = await btrfs.open(await create(specIn(context, { size: '400MiB' })));
+  await pool.createVolume({ ...volume, config: { size: '64MiB' } });
+  const path = join(pool.path, 'custom/default_v/f');
+  const write = (...options: string[]) =>
+    run(['dd', 'if=/dev/urandom', `of=${path}`, 'conv=notrunc,fsync', 'status=none', ...options]);
+  await write('bs=40M', 'count=1', 'iflag=fullblock');
+  // All but the last bytes of the file; the extents are used for those.
+  await expect(write('bs=1M', 'count=39')).rejects.toThrow('Disk quota exceeded');
+  expect((await stat(path)).size).toBe(40 * MiB);
+});
+
 it('[05.52] the first volumes with a size are limited, made at once or copied', async () => {
   await using context = await testContext('lxd-ts-btrfs');
   await using pool = await btrfs.open(await create(specIn(context, { size: '400MiB' })));

@@ -120,6 +120,19 @@ it('[05.242] a pool that LXD 5.0.2 made is read: volumes, snapshots, file system
   expect(await read(pool, { ...own, snapshot: 'snap0' })).toBe('from LXD');
 });
 
+it('[05.185 05.189] a thin pool has metadata as LVM finds right, and promises more than it has', async () => {
+  await using context = await testContext('lxd-ts-lvm');
+  const vg = groupName();
+  const pool = await lvm.open(await create(specIn(context, { size: '512MiB', 'lvm.vg_name': vg })));
+  const [metadata = ''] = await lines('lvs', 'lv_metadata_size', '--units', 'm', '--nosuffix', `${vg}/LXDThinPool`);
+  expect(Number(metadata)).toBeGreaterThanOrEqual(2);
+  const volumes = [1, 2, 3].map((at) => ({ ...volume, name: `v${at}`, config: { size: '400MiB' } }));
+  for (const one of volumes) await pool.createVolume(one);
+  expect((await pool.usage({ ...volume, name: 'v3', config: { size: '400MiB' } }))?.total).toBeGreaterThan(300 * MiB);
+  for (const one of volumes) await pool.deleteVolume(one);
+  await pool.delete();
+});
+
 it('[05.22 05.24 05.25] on a device: a group of the name given, refused while something else is on it', async () => {
   await using context = await testContext('lxd-ts-lvm');
   const source = await context.blockDevice(256 * MiB);

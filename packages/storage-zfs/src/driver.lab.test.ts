@@ -129,7 +129,7 @@ it('[05.25] sources that cannot be are refused, and nothing is left', async () =
   expect(existsSync(join(context.directory, 'disks', `${zpool}.img`))).toBe(false);
 });
 
-it('[05.206] the zpool is exported when the pool is closed, and imported again, unless told otherwise', async () => {
+it('[05.206 05.275] the zpool is exported when the pool is closed, and imported again, unless told otherwise', async () => {
   await using context = await testContext('lxd-ts-zfs');
   const spec = specIn(context, { size: '256MiB' });
   const full = { ...spec, config: await zfs.create(spec) };

@@ -173,6 +173,32 @@ test('[03.316 03.317 05.86 05.87 05.90] I/O limits throttle the whole disks belo
   }
 });
 
+test('[05.89] where a file system is on several disks, each has the same limit', async () => {
+  const loops = ['a', 'b'].map((name) => {
+    const image = join(daemon.scratch, `spread-${name}.img`);
+    execFileSync('truncate', ['-s', '128M', image]);
+    return execFileSync('losetup', ['-f', '--show', image], { encoding: 'utf8' }).trim();
+  });
+  try {
+    execFileSync('mkfs.btrfs', ['-q', ...loops]);
+    execFileSync('btrfs', ['device', 'scan', ...loops]);
+    const numbers = loops.map((loop) => execFileSync('lsblk', ['-ndo', 'MAJ:MIN', loop], { encoding: 'utf8' }).trim());
+    await c.patch({ spread: disk({ source: loops[0] ?? '', path: '/mnt/spread', 'limits.max': '10MB' }) });
+    const cgroup = execFileSync('grep', [':blkio:', `/proc/${await c.pid()}/cgroup`], { encoding: 'utf8' });
+    const folder = join('/sys/fs/cgroup/blkio', /lxc\.payload[^/\n]*/.exec(cgroup)?.[0] ?? '');
+    for (const what of ['read_bps', 'write_bps']) {
+      const limits = readFileSync(join(folder, `blkio.throttle.${what}_device`), 'utf8')
+        .trim()
+        .split('\n')
+        .sort();
+      expect(limits).toEqual(numbers.map((number) => `${number} 10000000`).sort());
+    }
+  } finally {
+    await c.put({});
+    for (const loop of loops) execFileSync('losetup', ['-d', loop]);
+  }
+});
+
 test('[03.317] limits of a root disk hold for the disk its pool is on, from the start and while it runs', async () => {
   await daemon.run('POST', '/1.0/storage-pools', { name: 'limited', driver: 'btrfs', config: { size: '256MiB' } });
   const root = (limits: Record<string, string>) => ({ root: disk({ path: '/', pool: 'limited', ...limits }) });

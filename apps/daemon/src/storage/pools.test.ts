@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -163,6 +164,31 @@ test('[05.95 05.97 05.264] a volume is resized, and not below what it holds', as
   const state = await daemon.run('GET', `${volume}/state`);
   expect(state).toMatchObject({ usage: { total: 32 * 1024 ** 2 } });
   await daemon.run('DELETE', volume);
+});
+
+test('[05.168] a volume without snapshots is brought up to date in place, also where the driver has a format of its own', async () => {
+  const other = `${pools}/tree2`;
+  const copy = { name: 'follower', source: { type: 'copy', pool: 'tree', name: 'leader' } };
+  const place = (pool: string, name: string) => join(daemon.folder, 'storage-pools', pool, 'custom', `default_${name}`);
+  const subvolume = (): string =>
+    /Subvolume ID:\s+\d+/.exec(
+      execFileSync('btrfs', ['subvolume', 'show', place('tree2', 'follower')], { encoding: 'utf8' }),
+    )?.[0] ?? '';
+  await daemon.run('POST', pools, { name: 'tree2', driver: 'btrfs', config: { size: '200MiB' } });
+  await daemon.run('POST', `${tree}/volumes/custom`, { name: 'leader' });
+  for (const name of ['same', 'changed', 'gone']) writeFileSync(join(place('tree', 'leader'), name), name);
+  await daemon.run('POST', `${other}/volumes/custom`, copy);
+  const before = subvolume();
+  const kept = statSync(join(place('tree2', 'follower'), 'same')).ino;
+  writeFileSync(join(place('tree', 'leader'), 'changed'), 'anew');
+  rmSync(join(place('tree', 'leader'), 'gone'));
+  await daemon.run('POST', `${other}/volumes/custom`, { ...copy, source: { ...copy.source, refresh: true } });
+  expect(readdirSync(place('tree2', 'follower')).sort()).toEqual(['changed', 'same']);
+  expect(readFileSync(join(place('tree2', 'follower'), 'changed'), 'utf8')).toBe('anew');
+  expect([subvolume(), statSync(join(place('tree2', 'follower'), 'same')).ino]).toEqual([before, kept]);
+  expect(before).not.toBe('');
+  for (const url of [`${other}/volumes/custom/follower`, other, `${tree}/volumes/custom/leader`])
+    await daemon.run('DELETE', url);
 });
 
 test('[05.252] what is done at once is answered with 200, what takes longer with 202 and an operation', async () => {

@@ -157,7 +157,7 @@ describe('pools and images of the ceph driver', () => {
     await pool.delete();
   });
 
-  it('[05.272] a cluster that does not answer, or is not there, is told as such', async () => {
+  it('[05.17 05.272] a cluster that does not answer, or is not there, is told as such', async () => {
     const { spec, pool } = await made('e-dead', {});
     await pool[Symbol.asyncDispose]();
     await expect(ceph.create(specOf('e-x', { 'ceph.cluster_name': 'nowhere' }))).rejects.toThrow('ceph.cluster_name');

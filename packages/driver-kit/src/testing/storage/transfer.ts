@@ -52,7 +52,7 @@ export const transferTests = ({ driver, pool, newVolume }: Suite): void => {
     },
   );
 
-  it('[05.134 05.165 05.166 05.167] snapshots follow as differences, and the volume as one to the last', async () => {
+  it('[05.134 05.164 05.165 05.166 05.167] snapshots follow as differences, and the volume as one to the last', async () => {
     const [source, target] = [newVolume(), newVolume()];
     await pool().createVolume(source, async (mount) => {
       await makeSampleTree(mount.path);
