@@ -6,8 +6,11 @@ import { mayRun } from './sql-text.ts';
 /** The largest number of parameters a statement may have: dqlite 1.11 silently reads null beyond it. */
 export const maxParameters = 255;
 
-/** How long SQLite itself may block for a lock, in milliseconds; the engine waits longer, without blocking. */
-const blockingTimeout = 100;
+/**
+ * How long SQLite itself may block for a lock, in milliseconds: where the engine does not wait without blocking, at the opening and
+ * in what runs alone.
+ */
+const blockingTimeout = 5000;
 
 /** Prepared statements a connection keeps. The daemon has a few hundred different ones. */
 const cacheSize = 500;
@@ -31,6 +34,8 @@ export interface Connection {
   run(sql: string, params: readonly unknown[]): RunResult;
   all(sql: string, params: readonly unknown[]): Row[];
   get(sql: string, params: readonly unknown[]): Row | undefined;
+  /** Whether SQLite blocks the program while another process has the database, or throws DatabaseBusy at once, as at first. */
+  setBlocking(blocking: boolean): void;
   /** Takes the write-ahead log over into the file. Gives false when a reader of an older state kept some of it back. */
   checkpoint(): boolean;
   close(): void;
@@ -62,11 +67,15 @@ const statementCache = (raw: BetterSqlite.Database) => {
  */
 export const connect = (file: string, mode: 'read' | 'write'): Connection => {
   const raw = new BetterSqlite(file, { readonly: mode === 'read', timeout: blockingTimeout });
+  const setBlocking = (blocking: boolean): void => {
+    raw.pragma(`busy_timeout = ${blocking ? blockingTimeout : 0}`);
+  };
   raw.pragma('foreign_keys = ON');
   if (mode === 'write') {
     raw.pragma('journal_mode = WAL');
     raw.pragma('synchronous = FULL');
   }
+  setBlocking(false);
   const prepare = statementCache(raw);
   const translated = <T>(act: () => T): T => {
     try {
@@ -86,6 +95,7 @@ export const connect = (file: string, mode: 'read' | 'write'): Connection => {
   };
   return {
     raw,
+    setBlocking,
     exec: (sql) => translated(() => raw.exec(sql)),
     run: (sql, params) =>
       guarded(sql, params, (statement) => {

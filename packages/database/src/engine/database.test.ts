@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -130,12 +131,26 @@ describe('a transaction', () => {
     const writing = db.transaction((tx) => add(tx, 'a'));
     await sleep(600);
     clearInterval(timer);
-    expect(ticks.length).toBeGreaterThan(3);
+    // Were each attempt to wait in SQLite, there would be hardly any.
+    expect(ticks.length).toBeGreaterThan(8);
     expect(await stored()).toEqual([]);
     other.exec('COMMIT');
     await writing;
     expect(await stored()).toEqual(['a']);
     other.close();
+  });
+
+  it('waits on when it has had no processor for longer than it would wait', async () => {
+    const other = new BetterSqlite(db.file);
+    other.exec('BEGIN IMMEDIATE');
+    const writing = db.transaction((tx) => add(tx, 'a'));
+    await sleep(30);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5500);
+    await sleep(30);
+    other.exec('COMMIT');
+    other.close();
+    await writing;
+    expect(await stored()).toEqual(['a']);
   });
 
   it('gives up with DatabaseBusy when the other process does not let go', async () => {
@@ -335,6 +350,37 @@ describe('a full disk', () => {
     } finally {
       execFileSync('umount', [mounted]);
     }
+  });
+});
+
+describe('a process that has the database for itself for a while', () => {
+  /** Another process that opens the database, keeps all others out, and lets go after half a second. */
+  const holder = async () => {
+    const program = `
+      const BetterSqlite = require('better-sqlite3');
+      const db = new BetterSqlite(process.argv[1]);
+      db.pragma('locking_mode = EXCLUSIVE');
+      db.exec('BEGIN EXCLUSIVE; CREATE TABLE held (id INTEGER); COMMIT');
+      process.stdout.write('held');
+      setTimeout(() => db.close(), 500);
+    `;
+    const child = spawn(process.execPath, ['-e', program, db.file], {
+      cwd: import.meta.dirname,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const ended = once(child, 'close');
+    await once(child.stdout, 'data');
+    return { ended };
+  };
+
+  it('is waited for when the database is opened', async () => {
+    await db.transaction((tx) => add(tx, 'a'));
+    await db.close();
+    const { ended } = await holder();
+    db = await openGlobal(directory.path);
+    expect(await stored()).toEqual(['a']);
+    await ended;
+    expect(await db.read((tx) => tx.$count(instances))).toBe(1);
   });
 });
 

@@ -44,18 +44,29 @@ export interface Database extends AsyncDisposable {
 /** Connections that wait for their next reader. More are opened when all are busy, and closed when they come back. */
 const idleReaders = 4;
 
-/** How long a writer waits for another process (an operator's `sqlite3`) to let go of the database. */
+/** How long a read may keep the log from being taken over. */
 const busyTimeout = 5000;
 
-/** Starts a transaction. Waits here rather than in SQLite, which would hold up the whole program meanwhile. */
-const begin = async (connection: Connection, how: 'BEGIN' | 'BEGIN IMMEDIATE'): Promise<void> => {
-  for (const until = Date.now() + busyTimeout; ; await sleep(10)) {
+/** How often, and at which distance in milliseconds, another process (an operator's `sqlite3`) is asked to let go of the database. */
+const attempts = 500;
+const betweenAttempts = 10;
+
+/**
+ * Starts a transaction. Waits here rather than in SQLite, which would hold up the whole program meanwhile. Attempts are counted, not
+ * seconds: a program that gets no processor for seconds has not asked often enough to give up.
+ */
+const begin = async (connection: Connection, how: 'read' | 'write'): Promise<void> => {
+  for (let left = attempts; ; left--) {
     try {
-      connection.exec(how);
+      connection.exec(how === 'read' ? 'BEGIN' : 'BEGIN IMMEDIATE');
+      // A reading transaction begins with its first statement: this is where it may find the database taken.
+      if (how === 'read') connection.get('SELECT 1 FROM sqlite_master', []);
       return;
     } catch (error) {
-      if (!(error instanceof DatabaseBusy) || Date.now() > until) throw error;
+      rollBack(connection);
+      if (!(error instanceof DatabaseBusy) || left === 0) throw error;
     }
+    await sleep(betweenAttempts);
   }
 };
 
@@ -85,7 +96,7 @@ export const openFile = (file: string): Database => {
   /** `fn` between the beginning and the end of a transaction on `connection`. */
   const within = async <T>(
     connection: Connection,
-    how: 'BEGIN' | 'BEGIN IMMEDIATE',
+    how: 'read' | 'write',
     fn: (tx: Transaction) => Promise<T>,
   ): Promise<T> => {
     const bound = bind(connection);
@@ -107,7 +118,7 @@ export const openFile = (file: string): Database => {
   const readOnce = async <T>(fn: (tx: Reader) => Promise<T>): Promise<T> => {
     const connection = idle.pop() ?? connect(file, 'read');
     try {
-      return await within(connection, 'BEGIN', fn);
+      return await within(connection, 'read', fn);
     } finally {
       if (idle.length < idleReaders) idle.push(connection);
       else connection.close();
@@ -133,8 +144,18 @@ export const openFile = (file: string): Database => {
         reading.add(work);
         return work.finally(() => reading.delete(work));
       }),
-    transaction: (fn) => enter(() => writers.run(() => within(writer, 'BEGIN IMMEDIATE', fn))),
-    exclusive: (fn) => enter(() => writers.run(() => fn(writer))),
+    transaction: (fn) => enter(() => writers.run(() => within(writer, 'write', fn))),
+    exclusive: (fn) =>
+      enter(() =>
+        writers.run(async () => {
+          writer.setBlocking(true);
+          try {
+            return await fn(writer);
+          } finally {
+            writer.setBlocking(false);
+          }
+        }),
+      ),
     checkpoint: () =>
       enter(() =>
         writers.run(async () => {
