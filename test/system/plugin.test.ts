@@ -58,3 +58,27 @@ test('a broken plug-in is refused with the reason, and the daemon runs on', asyn
     'Unknown storage driver "half": use one of',
   );
 });
+
+test('a pool holds what its driver says; what its driver does not hold is refused', async () => {
+  await lxc('storage', 'create', 'some', 'overlay');
+  await lxc('storage', 'volume', 'create', 'some', 'v1');
+  const fails = async (...args: string[]): Promise<string> => {
+    const { code, stderr } = await lxd.lxc(args);
+    expect(code, args.join(' ')).not.toBe(0);
+    return stderr;
+  };
+  const refusal = 'cannot hold custom volumes with content type';
+  expect(await fails('storage', 'volume', 'create', 'some', 'v2', '--type=block')).toContain(`${refusal} block`);
+  const headers = { 'content-type': 'application/octet-stream', 'X-LXD-name': 'v2', 'X-LXD-type': 'iso' };
+  await expect(
+    lxd.api('POST', '/1.0/storage-pools/some/volumes/custom', Buffer.alloc(2048), { headers }),
+  ).rejects.toThrow(`${refusal} iso`);
+  await expect(lxd.api('POST', '/1.0/storage-pools/some/buckets', { name: 'objects' })).rejects.toMatchObject({
+    code: 400,
+  });
+  expect(await lxd.api('GET', '/1.0/storage-pools/some/volumes')).toEqual([
+    '/1.0/storage-pools/some/volumes/custom/v1',
+  ]);
+  await lxc('storage', 'volume', 'delete', 'some', 'v1');
+  await lxc('storage', 'delete', 'some');
+});

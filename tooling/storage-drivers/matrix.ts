@@ -49,7 +49,10 @@ const rbd = {
 };
 const radosgw = 'packages/storage-ceph/src/object/buckets.lab.test.ts';
 const sent = suite('storage/transfer.ts', 'that is sent and received is the same');
-const refused = suite('storage/volumes.ts', 'what the pool does not hold is refused');
+const refused: Proof = {
+  file: 'test/system/plugin.test.ts',
+  title: 'what its driver does not hold is refused',
+};
 
 export const tables: readonly Table[] = [
   {

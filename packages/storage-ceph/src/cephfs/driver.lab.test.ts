@@ -62,6 +62,23 @@ it('[05.219 05.222 05.223] a directory is made where none is; whether it was emp
   await pool.delete();
 });
 
+it('[05.218 05.269] instances, images, disks and buckets are refused', async () => {
+  const spec = specOf('files', { source: 'cephfs/driver/files' });
+  const pool = await cephfs.open({ ...spec, config: await cephfs.create(spec) });
+  for (const parts of [
+    { type: 'container' },
+    { type: 'virtual-machine', content: 'block' },
+    { type: 'image' },
+    { content: 'block' },
+    { content: 'iso' },
+    { type: 'bucket' },
+  ] as const) {
+    await expect(pool.createVolume({ ...volume, ...parts })).rejects.toMatchObject({ kind: 'bad-request' });
+    expect(await pool.hasVolume({ ...volume, ...parts })).toBe(false);
+  }
+  await pool.delete();
+});
+
 it('[05.221] snapshots are taken where the server has them enabled, and refused where it has not', async () => {
   const spec = specOf('snapshots', { source: 'cephfs/driver/snapshots' });
   const pool = await cephfs.open({ ...spec, config: await cephfs.create(spec) });

@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { findMount } from '@lxd-ts/host';
 import { expect, it } from 'vitest';
-import type { ContentType, Volume, VolumeType } from '../../storage/contract.ts';
+import type { Volume, VolumeType } from '../../storage/contract.ts';
 import { discard, expectKind, fileFill, listed, mounted, readIn, writeIn } from './helpers.ts';
 import { describeTree, makeSampleTree } from './sample-tree.ts';
 import type { Suite } from './suite.ts';
@@ -98,30 +98,6 @@ export const volumeTests = ({ driver, pool, newVolume, reopen }: Suite): void =>
       for (const other of others) {
         expect(await readIn(pool(), other, 'f')).toBe(`${other.project} ${other.type}`);
         await discard(pool(), other);
-      }
-    },
-  );
-
-  const { volumeTypes, customContent, buckets } = driver.features;
-  const held = (type: Volume['type'], content: ContentType): boolean =>
-    type === 'bucket' ? buckets : volumeTypes.includes(type) && (type !== 'custom' || customContent.includes(content));
-  const notHeld = (
-    [
-      ['container', 'filesystem'],
-      ['virtual-machine', 'block'],
-      ['image', 'filesystem'],
-      ['custom', 'filesystem'],
-      ['custom', 'block'],
-      ['custom', 'iso'],
-    ] as const
-  ).filter(([type, content]) => !held(type, content));
-  it.runIf(notHeld.length > 0)(
-    '[05.218 05.269] what the pool does not hold is refused, and leaves nothing',
-    async () => {
-      for (const [type, content] of notHeld) {
-        const volume = newVolume({ type, content });
-        await expectKind(pool().createVolume(volume), 'bad-request');
-        expect(await pool().hasVolume(volume), `${type} ${content}`).toBe(false);
       }
     },
   );
