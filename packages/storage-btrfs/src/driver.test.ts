@@ -206,6 +206,18 @@ it('[05.173] each volume and snapshot is a subvolume, the snapshot read-only; di
   expect((await run(['lsattr', join(pool.path, 'custom/default_disk/root.img')])).stdout).toMatch(/^\S*C/);
 });
 
+it('[05.174] the disk of a virtual machine is a large file, in a subvolume with what else it has', async () => {
+  await using context = await testContext('lxd-ts-btrfs');
+  await using pool = await btrfs.open(await create(specIn(context, { size: '200MiB' })));
+  const machine: Volume = { ...volume, type: 'virtual-machine', content: 'block', config: { size: '100MiB' } };
+  await pool.createVolume(machine, async ({ path }) => writeFile(join(path, 'backup.yaml'), ''));
+  const folder = join(pool.path, 'virtual-machines/v');
+  expect((await readdir(folder)).sort()).toEqual(['backup.yaml', 'root.img']);
+  const disk = await stat(join(folder, 'root.img'));
+  expect([disk.isFile(), disk.size]).toEqual([true, 100 * MiB]);
+  expect((await run(['btrfs', 'subvolume', 'list', pool.path])).stdout).toContain('path virtual-machines/v\n');
+});
+
 it('[05.176] limits are quota groups, turned on with the first size, and gone with the volume', async () => {
   await using context = await testContext('lxd-ts-btrfs');
   const spec = await create(specIn(context, { size: '200MiB' }));
