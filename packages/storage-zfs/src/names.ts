@@ -20,10 +20,10 @@ const volumeTypes: readonly VolumeType[] = ['container', 'virtual-machine', 'ima
 
 const directoryOf = (type: Volume['type']): string => volumesDirectory('', type);
 
+const foundTypes = [...volumeTypes, 'bucket'] as const;
+
 /** The datasets of a pool below its root. What is referenced and deleted moves to `deleted/`. */
-export const poolDatasets: readonly string[] = ([...volumeTypes, 'bucket'] as const)
-  .map(directoryOf)
-  .flatMap((name) => [name, `deleted/${name}`]);
+export const poolDatasets: readonly string[] = foundTypes.map(directoryOf).flatMap((name) => [name, `deleted/${name}`]);
 
 /** What a part of a volume is: files in a dataset, a disk, or files in a file system on a disk (`zfs.block_mode`). */
 export type PartKind = 'dataset' | 'disk' | 'formatted';
@@ -114,7 +114,7 @@ export const parseDataset = (
   content: string,
 ): FoundVolume['volume'] | undefined => {
   const [directory, name, ...more] = dataset.slice(root.length + 1).split('/');
-  const volumeType = volumeTypes.find((one) => directoryOf(one) === directory);
+  const volumeType = foundTypes.find((one) => directoryOf(one) === directory);
   if (!volumeType || !name || more.length > 0 || !dataset.startsWith(`${root}/`)) return undefined;
   const isDisk = type === 'volume' && content !== 'filesystem';
   if (isDisk && volumeType !== 'custom') return undefined;

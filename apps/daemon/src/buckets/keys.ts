@@ -12,6 +12,7 @@ import type { Locks } from '../core/locks.ts';
 import type { Events } from '../events/bus.ts';
 import { checkIfMatch } from '../http/etag.ts';
 import type { Pools } from '../storage/pools.ts';
+import type { BucketRecords } from './record.ts';
 import { type BucketName, bucketLock } from './service.ts';
 import type { BucketStore, StoredBucket, StoredKey } from './store.ts';
 
@@ -33,6 +34,7 @@ export interface BucketKeys {
 interface Parts {
   readonly pools: Pools;
   readonly stores: { readonly buckets: BucketStore };
+  readonly records: BucketRecords;
   readonly locks: Locks;
   readonly events: Events;
 }
@@ -55,7 +57,7 @@ const roleOf = (word: string): BucketRole => {
 export const keyUrl = ({ pool, project, name }: BucketName, key: string): string =>
   storageBucketKeyUrl(pool, name, key, { project });
 
-export const createBucketKeys = ({ pools, stores: { buckets: store }, locks, events }: Parts): BucketKeys => {
+export const createBucketKeys = ({ pools, stores: { buckets: store }, records, locks, events }: Parts): BucketKeys => {
   const bucketOf = ({ pool, project, name }: BucketName): Promise<StoredBucket> => store.get(pool, project, name);
 
   const complete = ({ description, role, accessKey, secretKey }: KeyContent) => {
@@ -87,6 +89,7 @@ export const createBucketKeys = ({ pools, stores: { buckets: store }, locks, eve
         await store.deleteKey(key.id);
         throw error;
       }
+      await records.write(bucket);
       events.lifecycle('storage-bucket-key-created', keyUrl(bucket, name), bucket.project);
       return key;
     },
@@ -105,6 +108,7 @@ export const createBucketKeys = ({ pools, stores: { buckets: store }, locks, eve
         await store.updateKey(before.id, before);
         throw error;
       }
+      await records.write(bucket);
       events.lifecycle('storage-bucket-key-updated', keyUrl(bucket, name), bucket.project);
     },
 
@@ -115,6 +119,7 @@ export const createBucketKeys = ({ pools, stores: { buckets: store }, locks, eve
       const { storage } = await pools.open(bucket.pool);
       await storage.buckets?.deleteKey(owner, key);
       await store.deleteKey(key.id);
+      await records.write(bucket);
       events.lifecycle('storage-bucket-key-deleted', keyUrl(bucket, name), bucket.project);
     },
   };

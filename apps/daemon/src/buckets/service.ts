@@ -20,6 +20,7 @@ import type { Events } from '../events/bus.ts';
 import { checkIfMatch } from '../http/etag.ts';
 import type { PoolStore } from '../storage/pool-store.ts';
 import type { OpenPool, Pools } from '../storage/pools.ts';
+import type { BucketRecords } from './record.ts';
 import type { ServedBuckets } from './served.ts';
 import type { BucketStore, StoredBucket, StoredKey } from './store.ts';
 
@@ -57,6 +58,7 @@ interface Parts {
   readonly pools: Pools;
   readonly stores: { readonly buckets: BucketStore; readonly pools: PoolStore };
   readonly served: ServedBuckets;
+  readonly records: BucketRecords;
   readonly locks: Locks;
   readonly events: Events;
   readonly log: Logger;
@@ -78,7 +80,7 @@ export const editableBucket = ({ description, config }: BucketContent): BucketCo
 const sizeOf = (config: Config): number | undefined => (config['size'] ? parseSize(config['size']) : undefined);
 
 export const createBucketService = (parts: Parts): BucketService => {
-  const { pools, served, locks, events, log } = parts;
+  const { pools, served, records, locks, events, log } = parts;
   const store = parts.stores.buckets;
 
   const check = ({ driver, pool }: OpenPool, config: Config): void => {
@@ -152,6 +154,7 @@ export const createBucketService = (parts: Parts): BucketService => {
         ...generateCredentials(),
       });
       await remote?.setKey(bucket, key);
+      await records.write(bucket);
       await store.setState(bucket.id, 'ready');
       undo.commit();
       events.lifecycle('storage-bucket-created', bucketUrl(name), name.project);
@@ -167,6 +170,7 @@ export const createBucketService = (parts: Parts): BucketService => {
       check(open, config);
       if (changedKeys(bucket.config, config).includes('size')) await resize(open, bucket, sizeOf(config));
       await store.update(bucket.id, { description: change.description, config });
+      await records.write(name);
       events.lifecycle('storage-bucket-updated', bucketUrl(name), name.project);
     },
 

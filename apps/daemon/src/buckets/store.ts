@@ -11,6 +11,7 @@ import {
   type Reader,
   replaceConfig,
   schema,
+  type Transaction,
 } from '@lxd-ts/database';
 import { type BucketKey, type Config, conflict, notFound } from '@lxd-ts/driver-kit';
 import { projectId } from '../projects/store.ts';
@@ -124,14 +125,51 @@ const listIn = async (
   { pool = null, project = null, name = null }: { [Key in keyof BucketQuery]: BucketQuery[Key] | null },
 ) => withConfigs(tx, await selectBuckets(tx, { pool, project, name }));
 
+const refuseTakenAccessKey = async (tx: Reader, accessKey: string, own?: number): Promise<void> => {
+  const taken = (await selectAccessKey(tx, { accessKey })).some(({ id }) => id !== own);
+  if (taken) throw conflict('Invalid value for "access-key": another bucket key has it already');
+};
+
+const keysIn = (tx: Reader, bucket: number): Promise<StoredKey[]> => selectKeys(tx, { bucket });
+
+/** Adds a bucket. @throws LxdError not-found, conflict when the name is taken in the pool, in any project */
+export const insertBucket = async (
+  tx: Transaction,
+  bucket: NewBucket,
+  state: StoredBucket['state'],
+): Promise<StoredBucket> => {
+  const [pool] = await tx.select({ id: storagePools.id }).from(storagePools).where(eq(storagePools.name, bucket.pool));
+  if (!pool) throw notFound('Storage pool not found');
+  // S3 knows no projects: a name is one bucket's.
+  const taken = await listIn(tx, { pool: bucket.pool, name: bucket.name });
+  if (taken.length > 0) throw conflict('A bucket for that name already exists');
+  const id = await insertRow(tx, storageBuckets, {
+    storagePoolId: pool.id,
+    nodeId: bucket.local ? member : null,
+    projectId: await projectId(tx, bucket.project),
+    name: bucket.name,
+    description: bucket.description,
+    state,
+  });
+  await replaceConfig(tx, storageBucketsConfig, id, bucket.config);
+  return { ...bucket, id, state };
+};
+
+/** Adds a key to a bucket. @throws LxdError conflict when the name or the access key is taken */
+export const insertBucketKey = async (
+  tx: Transaction,
+  bucketId: number,
+  key: Omit<StoredKey, 'id'>,
+): Promise<StoredKey> => {
+  if ((await keysIn(tx, bucketId)).some(({ name }) => name === key.name)) {
+    throw conflict('A bucket key for that name already exists');
+  }
+  await refuseTakenAccessKey(tx, key.accessKey);
+  const id = await insertRow(tx, storageBucketsKeys, { ...key, storageBucketId: bucketId });
+  return { ...key, id };
+};
+
 export const createBucketStore = (database: Database): BucketStore => {
-  const refuseTakenAccessKey = async (tx: Reader, accessKey: string, own?: number): Promise<void> => {
-    const taken = (await selectAccessKey(tx, { accessKey })).some(({ id }) => id !== own);
-    if (taken) throw conflict('Invalid value for "access-key": another bucket key has it already');
-  };
-
-  const keysIn = (tx: Reader, bucket: number): Promise<StoredKey[]> => selectKeys(tx, { bucket });
-
   return {
     list: (query = {}) => database.read((tx) => listIn(tx, query)),
 
@@ -143,27 +181,7 @@ export const createBucketStore = (database: Database): BucketStore => {
         throw notFound(known ? 'Storage bucket not found' : 'Storage pool not found');
       }),
 
-    insert: (bucket) =>
-      database.transaction(async (tx) => {
-        const [pool] = await tx
-          .select({ id: storagePools.id })
-          .from(storagePools)
-          .where(eq(storagePools.name, bucket.pool));
-        if (!pool) throw notFound('Storage pool not found');
-        // S3 knows no projects: a name is one bucket's.
-        const taken = await listIn(tx, { pool: bucket.pool, name: bucket.name });
-        if (taken.length > 0) throw conflict('A bucket for that name already exists');
-        const id = await insertRow(tx, storageBuckets, {
-          storagePoolId: pool.id,
-          nodeId: bucket.local ? member : null,
-          projectId: await projectId(tx, bucket.project),
-          name: bucket.name,
-          description: bucket.description,
-          state: 'pending',
-        });
-        await replaceConfig(tx, storageBucketsConfig, id, bucket.config);
-        return { ...bucket, id, state: 'pending' };
-      }),
+    insert: (bucket) => database.transaction((tx) => insertBucket(tx, bucket, 'pending')),
 
     setState: (id, state) =>
       database.transaction(async (tx) => {
@@ -190,15 +208,7 @@ export const createBucketStore = (database: Database): BucketStore => {
         return found;
       }),
 
-    insertKey: (bucketId, key) =>
-      database.transaction(async (tx) => {
-        if ((await keysIn(tx, bucketId)).some(({ name }) => name === key.name)) {
-          throw conflict('A bucket key for that name already exists');
-        }
-        await refuseTakenAccessKey(tx, key.accessKey);
-        const id = await insertRow(tx, storageBucketsKeys, { ...key, storageBucketId: bucketId });
-        return { ...key, id };
-      }),
+    insertKey: (bucketId, key) => database.transaction((tx) => insertBucketKey(tx, bucketId, key)),
 
     updateKey: (id, { description, role, accessKey, secretKey }) =>
       database.transaction(async (tx) => {

@@ -124,7 +124,14 @@ export const createApi = async (
   recoverRoutes(router, {
     locks: base.locks,
     scan,
-    recover: createImport({ ...base, scan, pools: storage.pools, rootVolumes, takeUp }),
+    recover: createImport({
+      ...base,
+      scan,
+      pools: storage.pools,
+      bucketRecords: buckets.records,
+      rootVolumes,
+      takeUp,
+    }),
   });
   bucketRoutes(router, buckets);
   imageAliasRoutes(router, images);

@@ -3,6 +3,7 @@ import { isKind, isTrue } from '@lxd-ts/driver-kit';
 import type { Access } from '@lxd-ts/s3';
 import { createBucketKeys } from '../buckets/keys.ts';
 import { createBucketListener } from '../buckets/listener.ts';
+import { createBucketRecords } from '../buckets/record.ts';
 import { createServedBuckets } from '../buckets/served.ts';
 import { createBucketService } from '../buckets/service.ts';
 import type { Base } from './base.ts';
@@ -37,11 +38,13 @@ export const createBuckets = (base: Base, { pools }: Storage) => {
       ],
     };
   };
+  const records = createBucketRecords({ ...base, pools });
   const listener = createBucketListener({ ...base, access });
 
   return {
-    buckets: createBucketService({ ...base, pools, served, localUrl: listener.url }),
-    keys: createBucketKeys({ ...base, pools }),
+    buckets: createBucketService({ ...base, pools, served, records, localUrl: listener.url }),
+    keys: createBucketKeys({ ...base, pools, records }),
+    records,
     served,
     listener,
     /** A project without buckets of its own uses those of the default project. */

@@ -1,7 +1,9 @@
-import { instanceUrl, storagePoolUrl } from '@lxd-ts/api';
+import { instanceUrl, storageBucketUrl, storagePoolUrl } from '@lxd-ts/api';
 import type { Database } from '@lxd-ts/database';
-import { badRequest, conflict, messageOf } from '@lxd-ts/driver-kit';
+import { badRequest, conflict, generateCredentials, messageOf } from '@lxd-ts/driver-kit';
 import type { Logger } from 'pino';
+import type { BucketRecords } from '../buckets/record.ts';
+import { insertBucket, insertBucketKey } from '../buckets/store.ts';
 import type { Events } from '../events/bus.ts';
 import { inPool } from '../instances/backups-import.ts';
 import { newIdentity } from '../instances/create.ts';
@@ -13,12 +15,20 @@ import type { RootVolumeService } from '../storage/root-volumes.ts';
 import { volumeUrl } from '../storage/volume-name.ts';
 import { insertVolumeSnapshot } from '../storage/volume-snapshot-store.ts';
 import { insertVolume } from '../storage/volume-store.ts';
-import type { Findings, LostInstance, LostVolume, RequestedPool } from './findings.ts';
+import {
+  type Findings,
+  type LostBucket,
+  type LostInstance,
+  type LostVolume,
+  type RequestedPool,
+  wordFor,
+} from './findings.ts';
 
 interface Parts {
   readonly global: Database;
   readonly scan: (requested: readonly RequestedPool[]) => Promise<Findings>;
   readonly pools: Pools;
+  readonly bucketRecords: BucketRecords;
   readonly rootVolumes: Pick<RootVolumeService, 'writeBackupFile'>;
   readonly profileParts: (project: string, names: readonly string[]) => Promise<readonly ProfilePart[]>;
   /** Takes up instances that are running, and makes the addresses of their NICs known to networks. */
@@ -44,6 +54,19 @@ export const createImport = (parts: Parts) => {
       }
     });
     events.lifecycle('storage-volume-created', volumeUrl({ pool, project, name }), project, { type });
+  };
+
+  /** With its keys; one that nobody wrote down gets a key as a new bucket does, or nobody could use it. */
+  const addBucket = async ({ pool, found, record }: LostBucket): Promise<void> => {
+    const { project, name } = found.volume;
+    const admin = { name: 'admin', description: 'Admin user', role: 'admin', ...generateCredentials() } as const;
+    await global.transaction(async (tx) => {
+      const { description = '', config = {} } = record ?? {};
+      const row = await insertBucket(tx, { pool, project, name, description, config, local: true }, 'ready');
+      for (const key of record?.keys ?? [admin]) await insertBucketKey(tx, row.id, key);
+    });
+    events.lifecycle('storage-bucket-created', storageBucketUrl(pool, name, { project }), project);
+    await parts.bucketRecords.write({ pool, project, name });
   };
 
   const addInstance = async ({ pool, found, record }: LostInstance): Promise<void> => {
@@ -109,11 +132,14 @@ export const createImport = (parts: Parts) => {
     for (const one of lost) {
       const { name, project } = one.found.volume;
       try {
-        await (one.kind === 'volume' ? addVolume(one) : addInstance(one));
+        if (one.kind === 'volume') await addVolume(one);
+        else if (one.kind === 'bucket') await addBucket(one);
+        else await addInstance(one);
       } catch (error) {
         log.error({ err: error, pool: one.pool, volume: name }, 'Could not recover the volume');
-        const what = one.kind === 'volume' ? 'Volume' : 'Instance';
-        failed.push(`${what} "${name}" in project "${project}" on pool "${one.pool}": ${messageOf(error)}`);
+        failed.push(
+          `${wordFor(one.found)} "${name}" in project "${project}" on pool "${one.pool}": ${messageOf(error)}`,
+        );
       }
     }
     if (failed.length > 0) throw conflict(`Not everything could be recovered: ${failed.join('; ')}`);

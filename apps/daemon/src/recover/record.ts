@@ -3,6 +3,7 @@ import { isErrno, openRoot } from '@lxd-ts/host';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { config, time } from '../backups/index-file.ts';
+import { type BucketRecord, parseBucketRecord } from '../buckets/record.ts';
 import { devices, recordSchema } from '../instances/backups-record.ts';
 
 /** Far more than the records of an instance with a thousand snapshots take. */
@@ -49,12 +50,12 @@ export const parseRecord = (yaml: string): RecoveryRecord => {
 };
 
 /**
- * Reads `backup.yaml` in the directory of a mounted volume. The volume may come from anywhere: no symlink is followed, nothing but
- * a regular file is opened, and no more than a sensible size is read.
+ * Reads `backup.yaml` in the directory of a mounted volume; undefined when there is none. The volume may come from anywhere: no
+ * symlink is followed, nothing but a regular file is opened, and no more than a sensible size is read.
  *
- * @throws LxdError bad-request saying, as the end of a sentence about the instance, what is wrong
+ * @throws LxdError bad-request saying, as the end of a sentence about the volume, what is wrong
  */
-export const readRecord = async (directory: string): Promise<RecoveryRecord> => {
+const readBackupFile = async (directory: string): Promise<string | undefined> => {
   using root = openRoot(directory, { followSymlinks: false });
   try {
     await using file = await root.open('backup.yaml');
@@ -62,11 +63,24 @@ export const readRecord = async (directory: string): Promise<RecoveryRecord> => 
     if (size > maxBytes) throw badRequest(`its backup file is larger than ${maxBytes} bytes (${size})`);
     const buffer = Buffer.alloc(size);
     const { bytesRead } = await file.read(buffer, 0, size, 0);
-    return parseRecord(buffer.toString('utf8', 0, bytesRead));
+    return buffer.toString('utf8', 0, bytesRead);
   } catch (error) {
-    if (isErrno(error, 'ENOENT')) throw badRequest('it has no backup file (backup.yaml)', { cause: error });
+    if (isErrno(error, 'ENOENT')) return undefined;
     if (isErrno(error, 'ELOOP')) throw badRequest('its backup file is a symbolic link', { cause: error });
     if (isErrno(error, 'EINVAL', 'EISDIR')) throw badRequest('its backup file is not a regular file', { cause: error });
     throw error;
   }
+};
+
+/** What the volume of an instance says of the instance. @throws LxdError bad-request, as the end of a sentence about the instance */
+export const readRecord = async (directory: string): Promise<RecoveryRecord> => {
+  const text = await readBackupFile(directory);
+  if (text === undefined) throw badRequest('it has no backup file (backup.yaml)');
+  return parseRecord(text);
+};
+
+/** What the volume of a bucket says of the bucket, if anything. @throws LxdError bad-request, as the end of a sentence about the bucket */
+export const readBucketRecord = async (directory: string): Promise<BucketRecord | undefined> => {
+  const text = await readBackupFile(directory);
+  return text === undefined ? undefined : parseBucketRecord(text);
 };

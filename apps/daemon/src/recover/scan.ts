@@ -1,6 +1,7 @@
 import { checkName } from '@lxd-ts/api';
 import {
   badRequest,
+  checkCredentials,
   conflict,
   type FoundVolume,
   isTrue,
@@ -10,6 +11,7 @@ import {
 } from '@lxd-ts/driver-kit';
 import { isErrno } from '@lxd-ts/host';
 import type { Logger } from 'pino';
+import type { BucketStore } from '../buckets/store.ts';
 import type { DeviceManager } from '../devices/manager.ts';
 import type { Drivers } from '../drivers/registry.ts';
 import { inPool } from '../instances/backups-import.ts';
@@ -22,14 +24,23 @@ import type { ProjectStore } from '../projects/store.ts';
 import type { Pool, PoolStore } from '../storage/pool-store.ts';
 import type { Pools } from '../storage/pools.ts';
 import type { VolumeStore } from '../storage/volume-store.ts';
-import type { Findings, Lost, LostInstance, RequestedPool } from './findings.ts';
-import { type RecoveryRecord, readRecord } from './record.ts';
+import {
+  type Findings,
+  type FoundData,
+  type Lost,
+  type LostBucket,
+  type LostInstance,
+  type RequestedPool,
+  wordFor,
+} from './findings.ts';
+import { type RecoveryRecord, readBucketRecord, readRecord } from './record.ts';
 
 export interface ScanParts {
   readonly pools: Pools;
   readonly stores: {
     readonly pools: PoolStore;
     readonly volumes: VolumeStore;
+    readonly buckets: BucketStore;
     readonly instances: InstanceStore;
     readonly projects: ProjectStore;
     readonly profiles: ProfileStore;
@@ -62,14 +73,17 @@ const readKnown = async ({ stores }: ScanParts): Promise<Known> => ({
 const ownerOf = ({ projects }: Known, project: string, feature: string): string =>
   isTrue(projects.get(project)?.config[feature]) ? project : 'default';
 
-const isInstance = ({ volume }: FoundVolume): boolean =>
-  volume.type === 'container' || volume.type === 'virtual-machine';
+const isInstance = (found: FoundVolume): found is FoundData =>
+  found.volume.type === 'container' || found.volume.type === 'virtual-machine';
 
-/** By project, custom volumes first, then by name. */
+const isCustom = (found: FoundVolume): found is FoundData => found.volume.type === 'custom';
+
+/** Instances come last: they may use the others. */
+const rank = (found: FoundVolume): number => (isCustom(found) ? 0 : isInstance(found) ? 2 : 1);
+
+/** By project, custom volumes first, then buckets, then by name. */
 const inOrder = (a: FoundVolume, b: FoundVolume): number =>
-  a.volume.project.localeCompare(b.volume.project) ||
-  Number(isInstance(a)) - Number(isInstance(b)) ||
-  a.volume.name.localeCompare(b.volume.name);
+  a.volume.project.localeCompare(b.volume.project) || rank(a) - rank(b) || a.volume.name.localeCompare(b.volume.name);
 
 /** What the profiles of an instance contribute: as they are here, or where one is missing as it was. */
 const profileParts = (known: Known, record: RecoveryRecord): ProfilePart[] => {
@@ -86,7 +100,7 @@ const profileParts = (known: Known, record: RecoveryRecord): ProfilePart[] => {
 const missingFor = (known: Known, lost: Lost): string[] => {
   const { project } = lost.found.volume;
   if (!known.projects.has(project)) return [`Project "${project}"`];
-  if (lost.kind === 'volume') return [];
+  if (lost.kind !== 'instance') return [];
   const { container } = lost.record;
   const profilesOf = ownerOf(known, project, 'features.profiles');
   const networksOf = ownerOf(known, project, 'features.networks');
@@ -168,17 +182,38 @@ export const createScan = (parts: ScanParts) => {
   };
 
   /** The lost volume of an instance. @throws what is wrong with it */
-  const readInstance = async (storage: StoragePool, pool: string, found: FoundVolume): Promise<LostInstance> => {
+  const readInstance = async (storage: StoragePool, pool: string, found: FoundData): Promise<LostInstance> => {
     await using mounted = await storage.mountVolume(found.volume);
     const record = await readRecord(mounted.path);
     checkAgainstDisk(record, pool, found);
     return { kind: 'instance', pool, found, record };
   };
 
+  /** The lost volume of a bucket. @param taken - names of the buckets of the pool @throws what is wrong with it */
+  const readBucket = async (
+    storage: StoragePool,
+    pool: string,
+    found: FoundVolume,
+    taken: ReadonlySet<string>,
+  ): Promise<LostBucket> => {
+    const { project, name } = found.volume;
+    checkName('bucket', name);
+    if (taken.has(name)) throw conflict('a bucket of another project has that name');
+    await using mounted = await storage.mountVolume(found.volume);
+    const record = await readBucketRecord(mounted.path);
+    if (record && (record.name !== name || record.project !== project))
+      throw badRequest(`it is bucket "${record.name}" in project "${record.project}" in its backup file`);
+    for (const key of record?.keys ?? []) checkCredentials(key);
+    return { kind: 'bucket', pool, found, record };
+  };
+
   const scanPool = async (storage: StoragePool, pool: string, known: Known) => {
-    const rows = new Set(
-      (await stores.volumes.list({ pool })).map(({ type, project, name }) => `${type} ${project} ${name}`),
-    );
+    const buckets = await stores.buckets.list({ pool });
+    const taken = new Set(buckets.map(({ name }) => name));
+    const rows = new Set([
+      ...(await stores.volumes.list({ pool })).map(({ type, project, name }) => `${type} ${project} ${name}`),
+      ...buckets.map(({ project, name }) => `bucket ${project} ${name}`),
+    ]);
     const lost: Lost[] = [];
     const problems: string[] = [];
     const missing: string[] = [];
@@ -186,14 +221,15 @@ export const createScan = (parts: ScanParts) => {
       const { type, project, name } = found.volume;
       // Images are a cache: they are unpacked anew when they are wanted.
       if (type === 'image' || rows.has(`${type} ${project} ${name}`)) continue;
-      const what = isInstance(found) ? 'Instance' : 'Volume';
       try {
         if (isInstance(found) && known.instances.has(keyOf(project, name)))
           throw conflict('it already has instance DB record');
-        if (!isInstance(found)) checkName('volume', name);
+        if (isCustom(found)) checkName('volume', name);
         const one: Lost = isInstance(found)
           ? await readInstance(storage, pool, found)
-          : { kind: 'volume', pool, found };
+          : isCustom(found)
+            ? { kind: 'volume', pool, found }
+            : await readBucket(storage, pool, found, taken);
         const lacking = missingFor(known, one);
         missing.push(...lacking);
         if (lacking.length === 0 && one.kind === 'instance') checkInstance(known, one);
@@ -201,7 +237,7 @@ export const createScan = (parts: ScanParts) => {
       } catch (error) {
         if (!(error instanceof LxdError) && !isErrno(error))
           log.error({ err: error, pool, volume: name }, 'Could not read the volume');
-        problems.push(`${what} "${name}" in project "${project}" on pool "${pool}": ${messageOf(error)}`);
+        problems.push(`${wordFor(found)} "${name}" in project "${project}" on pool "${pool}": ${messageOf(error)}`);
       }
     }
     return { lost, problems, missing };

@@ -133,7 +133,7 @@ export const newSize = (disk: BlockDisk, granularity: number): number => {
 
 const keyOf = ({ type, project, name }: Volume): string => JSON.stringify([type, project, name]);
 
-/** Puts the devices of a pool together to volumes with their snapshots, oldest first. Those of buckets are left out. */
+/** Puts the devices of a pool together to volumes with their snapshots, oldest first. */
 export const foundVolumes = (disks: readonly FoundDisk[]): FoundVolume[] => {
   const byVolume = Map.groupBy(disks, ({ volume }) => keyOf(volume));
   return [...byVolume.values()].flatMap((own) => {
@@ -145,7 +145,6 @@ export const foundVolumes = (disks: readonly FoundDisk[]): FoundVolume[] => {
       if (volume.snapshot !== undefined) ages.set(volume.snapshot, created);
     }
     const snapshots = [...ages].sort(([a, one], [b, other]) => one - other || a.localeCompare(b)).map(([name]) => name);
-    const { type } = disk.volume;
-    return type === 'bucket' ? [] : [{ volume: { ...disk.volume, type }, snapshots }];
+    return [{ volume: disk.volume, snapshots }];
   });
 };

@@ -118,7 +118,7 @@ export type Fill = (volume: MountedVolume, work: Work) => Promise<void>;
 
 /** A volume found on disk, for recovery. */
 export interface FoundVolume {
-  readonly volume: Volume & { readonly type: VolumeType };
+  readonly volume: Volume;
   /** Oldest first. */
   readonly snapshots: readonly string[];
 }
@@ -253,7 +253,7 @@ export interface StoragePool extends AsyncDisposable {
    */
   deletedByRestore?(volume: Volume, snapshot: string): Promise<readonly string[]>;
 
-  /** All volumes on disk but those of buckets, whether known to the caller or not. For recovery. */
+  /** All volumes on disk, those of local buckets too, whether known to the caller or not. For recovery. */
   listVolumes(): Promise<readonly FoundVolume[]>;
 
   /**

@@ -223,6 +223,8 @@ export const directoryVolumes = (root: string, store: DirectoryStore): VolumeCal
     },
 
     listVolumes: () =>
-      findVolumes(root, ['container', 'virtual-machine', 'image', 'custom'], (path) => (store.age ?? birthTime)(path)),
+      findVolumes(root, ['container', 'virtual-machine', 'image', 'custom', 'bucket'], (path) =>
+        (store.age ?? birthTime)(path),
+      ),
   };
 };

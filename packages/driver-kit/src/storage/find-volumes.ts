@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isErrno } from '@lxd-ts/host';
-import type { ContentType, FoundVolume, VolumeType } from './contract.ts';
+import type { ContentType, FoundVolume, Volume } from './contract.ts';
 import { exists } from './directories.ts';
 import { parseDiskName, snapshotsDirectory, volumesDirectory } from './layout.ts';
 import { diskFile } from './raw-disk.ts';
@@ -54,7 +54,7 @@ const oldestFirst = async (parent: string, age: (path: string) => Promise<number
  */
 export const findVolumes = async (
   poolPath: string,
-  types: readonly VolumeType[],
+  types: readonly Volume['type'][],
   age: (snapshotPath: string) => Promise<number> = birthTime,
 ): Promise<FoundVolume[]> => {
   const found: FoundVolume[] = [];
