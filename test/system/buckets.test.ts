@@ -85,6 +85,7 @@ location: none
   });
   expect(await lxc('storage', 'bucket', 'list', 'btr', '--format', 'csv')).toBe('photos,mine\n');
   expect(await lxc('storage', 'show', 'btr')).toContain('- /1.0/storage-pools/btr/buckets/photos');
+  expect(await lxc('storage', 'info', 'btr')).toContain('used by:\n  buckets:\n  - photos\n');
   expect(await refused('storage', 'delete', 'btr')).toContain('in use');
 
   await succeed(s3cmd(...admin, 'put', 'cat.jpg', 's3://photos/2026/cat.jpg'));

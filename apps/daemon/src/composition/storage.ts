@@ -1,9 +1,9 @@
 /** Pools and what lies in them: volumes of images, of instances, and custom ones. */
-import { isTrue } from '@lxd-ts/driver-kit';
 import { attaches } from '../core/used-by.ts';
 import { createImageVolumes } from '../images/pool-volumes.ts';
 import type { Instance } from '../instances/instance.ts';
 import { createVolumeMigration } from '../migration/volumes.ts';
+import { ownerOf } from '../projects/features.ts';
 import { createInstanceVolumeUpdate } from '../storage/instance-volume-update.ts';
 import { createOwnData, holdsOwnData } from '../storage/own-data.ts';
 import { createPools } from '../storage/pools.ts';
@@ -39,7 +39,7 @@ export const createStorage = (base: Base, record: RootVolumeParts['backupContent
   const isRunning = (instance: Instance): boolean => runs.get(instance) !== undefined;
   /** The project whose custom volumes are seen from a project. */
   const volumeProject = async (name: string): Promise<string> =>
-    name === 'default' || isTrue((await base.projectConfig(name))['features.storage.volumes']) ? name : 'default';
+    ownerOf({ name, config: await base.projectConfig(name) }, 'features.storage.volumes');
   /** Instances that attach a custom volume, themselves or by a profile. */
   const usersOf = async (name: VolumeName): Promise<Instance[]> => {
     const attaching = (await stores.instances.list()).filter((one) =>

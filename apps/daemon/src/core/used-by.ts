@@ -16,6 +16,8 @@ import type { SnapshotStore } from '../instances/snapshots-store.ts';
 import type { InstanceStore } from '../instances/store.ts';
 import type { NetworkStore } from '../networks/store.ts';
 import type { ProfileStore } from '../profiles/store.ts';
+import { ownerOf } from '../projects/features.ts';
+import type { ProjectStore } from '../projects/store.ts';
 import type { StoredVolume, VolumeStore } from '../storage/volume-store.ts';
 
 interface Stores {
@@ -26,6 +28,7 @@ interface Stores {
   readonly volumes: VolumeStore;
   readonly images: ImageStore;
   readonly buckets: BucketStore;
+  readonly projects: ProjectStore;
 }
 
 /** Names a custom volume. */
@@ -35,7 +38,7 @@ interface VolumeKey {
   readonly name: string;
 }
 
-/** Whether a device attaches the custom volume. */
+/** Whether a device attaches the custom volume, where it is in an instance or profile that sees the volume's project. */
 export const attaches =
   ({ pool, name }: VolumeKey) =>
   (device: Config): boolean =>
@@ -73,26 +76,37 @@ export const createUsedBy = ({
   volumes,
   images,
   buckets,
+  projects,
 }: Stores): UsedBy => {
-  /** Finds instances and profiles that have a device for which something holds. */
-  const deviceUsers = async (): Promise<(uses: (device: Config) => boolean) => string[]> => {
-    const [allInstances, allSnapshots, allProfiles] = await Promise.all([
+  /**
+   * Finds instances and profiles that have a device for which something holds.
+   *
+   * @param volumesOf - only those that see the custom volumes of this project; undefined: all
+   */
+  const deviceUsers = async (): Promise<(uses: (device: Config) => boolean, volumesOf?: string) => string[]> => {
+    const [allInstances, allSnapshots, allProfiles, allProjects] = await Promise.all([
       instances.list(),
       snapshots.list(),
       profiles.list(),
+      projects.list(),
     ]);
+    const volumesSeenFrom = new Map(allProjects.map((one) => [one.name, ownerOf(one, 'features.storage.volumes')]));
     const snapshotsOf = Map.groupBy(allSnapshots, (snapshot) => snapshot.instanceId);
-    return (uses) => {
+    return (uses, volumesOf) => {
+      const sees = ({ project }: { project: string }): boolean =>
+        volumesOf === undefined || volumesSeenFrom.get(project) === volumesOf;
       const any = (devices: Devices): boolean => Object.values(devices).some(uses);
       return [
-        ...allInstances.flatMap(({ id, name, project, expanded }) => [
+        ...allInstances.filter(sees).flatMap(({ id, name, project, expanded }) => [
           ...(any(expanded.devices) ? [instanceUrl(name, { project })] : []),
           // A snapshot has devices of its own, which it comes back with.
           ...(snapshotsOf.get(id) ?? [])
             .filter((snapshot) => any(snapshot.devices))
             .map((snapshot) => instanceSnapshotUrl(name, snapshot.name, { project })),
         ]),
-        ...allProfiles.filter((one) => any(one.devices)).map(({ name, project }) => profileUrl(name, { project })),
+        ...allProfiles
+          .filter((one) => sees(one) && any(one.devices))
+          .map(({ name, project }) => profileUrl(name, { project })),
       ];
     };
   };
@@ -122,7 +136,7 @@ export const createUsedBy = ({
       const usersOf = all.some(({ type }) => type === 'custom') ? await deviceUsers() : () => [];
       return (volume) => {
         const scope = { project: volume.project };
-        if (volume.type === 'custom') return usersOf(attaches(volume));
+        if (volume.type === 'custom') return usersOf(attaches(volume), volume.project);
         return [volume.type === 'image' ? imageUrl(volume.name, scope) : instanceUrl(volume.name, scope)];
       };
     },
@@ -130,7 +144,7 @@ export const createUsedBy = ({
     imagesIn: async (pool) =>
       (await volumes.list({ pool, type: 'image' })).map(({ name, project }) => imageUrl(name, { project })),
 
-    customVolume: (name) => devicesThat(attaches(name)),
+    customVolume: async (name) => (await deviceUsers())(attaches(name), name.project),
 
     async project(project) {
       const scope = { project };

@@ -1,7 +1,6 @@
-import { type Config, changedKeys, type Fill, type Volume, type Work } from '@lxd-ts/driver-kit';
+import { type Config, changedKeys, type Fill, type Volume, type Work, withPoolDefaults } from '@lxd-ts/driver-kit';
 import type { Locks } from '../core/locks.ts';
 import type { OpenPool, Pools } from '../storage/pools.ts';
-import { volumeDefaults } from '../storage/root-volumes.ts';
 import type { StoredVolume, VolumeStore } from '../storage/volume-store.ts';
 
 /** Images unpacked in pools whose driver clones: one volume for each image and pool. */
@@ -39,8 +38,10 @@ const isPassing = (key: string): boolean => key === 'size' || key === 'block.mou
  * What the pool's `volume.*` keys say of an image's volume: of which file system it is, for one. When that changes, the image is unpacked
  * anew for the next instance.
  */
-const wantedConfig = (open: OpenPool): Config =>
-  Object.fromEntries(Object.entries(volumeDefaults(open, 'image')).filter(([key]) => !isPassing(key)));
+const wantedConfig = ({ driver, pool }: OpenPool): Config =>
+  Object.fromEntries(
+    Object.entries(withPoolDefaults(driver, 'image', pool.config, {})).filter(([key]) => !isPassing(key)),
+  );
 
 export const createImageVolumes = ({ pools, volumes, locks }: Parts): ImageVolumes => {
   const removeRow = async (row: StoredVolume): Promise<void> => {

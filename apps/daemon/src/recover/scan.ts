@@ -4,7 +4,6 @@ import {
   checkCredentials,
   conflict,
   type FoundVolume,
-  isTrue,
   LxdError,
   messageOf,
   type StoragePool,
@@ -20,6 +19,7 @@ import { expand, type ProfilePart } from '../instances/instance.ts';
 import type { InstanceStore } from '../instances/store.ts';
 import type { NetworkStore } from '../networks/store.ts';
 import type { ProfileStore } from '../profiles/store.ts';
+import { ownerOf, type ProjectFeature } from '../projects/features.ts';
 import type { ProjectStore } from '../projects/store.ts';
 import type { Pool, PoolStore } from '../storage/pool-store.ts';
 import type { Pools } from '../storage/pools.ts';
@@ -69,9 +69,9 @@ const readKnown = async ({ stores }: ScanParts): Promise<Known> => ({
   instances: new Set((await stores.instances.list()).map((one) => keyOf(one.project, one.name))),
 });
 
-/** The project whose entities of a kind a project uses: its own, or those of the default project. */
-const ownerOf = ({ projects }: Known, project: string, feature: string): string =>
-  isTrue(projects.get(project)?.config[feature]) ? project : 'default';
+/** The project whose entities of a kind a project uses. */
+const ownerIn = ({ projects }: Known, name: string, feature: ProjectFeature): string =>
+  ownerOf({ name, config: projects.get(name)?.config ?? {} }, feature);
 
 const isInstance = (found: FoundVolume): found is FoundData =>
   found.volume.type === 'container' || found.volume.type === 'virtual-machine';
@@ -88,7 +88,7 @@ const inOrder = (a: FoundVolume, b: FoundVolume): number =>
 /** What the profiles of an instance contribute: as they are here, or where one is missing as it was. */
 const profileParts = (known: Known, record: RecoveryRecord): ProfilePart[] => {
   const { project, profiles } = record.container;
-  const owner = ownerOf(known, project, 'features.profiles');
+  const owner = ownerIn(known, project, 'features.profiles');
   return profiles.map(
     (name) =>
       known.profiles.get(keyOf(owner, name)) ??
@@ -102,8 +102,8 @@ const missingFor = (known: Known, lost: Lost): string[] => {
   if (!known.projects.has(project)) return [`Project "${project}"`];
   if (lost.kind !== 'instance') return [];
   const { container } = lost.record;
-  const profilesOf = ownerOf(known, project, 'features.profiles');
-  const networksOf = ownerOf(known, project, 'features.networks');
+  const profilesOf = ownerIn(known, project, 'features.profiles');
+  const networksOf = ownerIn(known, project, 'features.networks');
   const { devices } = expand(profileParts(known, lost.record), container);
   const networks = Object.values(devices).flatMap(({ type, network }) => (type === 'nic' && network ? [network] : []));
   return [

@@ -298,6 +298,30 @@ test('[05.248 05.251] pools are those of the server in every project; volumes ar
   expect(await daemon.run('GET', of('sp-shared'))).toEqual([shared]);
   expect(await daemon.run('GET', of('default'))).toEqual([shared]);
   expect(await daemon.run('GET', of('default', '&all-projects=true'))).toEqual([own, shared]);
-  await daemon.run('DELETE', own);
+  // A volume is used by those who mean it, not by those who mean another one of its name.
+  await daemon.run('POST', of('sp-own'), { name: 'of-sp-shared' });
+  const device = { type: 'disk', pool: 'default', source: 'of-sp-shared', path: '/data' };
+  const usersOf = async (url: string) =>
+    z.looseObject({ used_by: z.array(z.string()) }).parse(await daemon.run('GET', url)).used_by;
+  const inOwn = `${pools}/default/volumes/custom/of-sp-shared?project=sp-own`;
+  for (const project of ['sp-own', 'sp-shared'])
+    await daemon.run('POST', `/1.0/profiles?project=${project}`, { name: `p-${project}`, devices: { data: device } });
+  expect(await usersOf(inOwn)).toEqual(['/1.0/profiles/p-sp-own?project=sp-own']);
+  expect(await usersOf(shared)).toEqual(['/1.0/profiles/p-sp-shared?project=sp-shared']);
+  await daemon.run('DELETE', '/1.0/profiles/p-sp-shared?project=sp-shared');
   await daemon.run('DELETE', shared);
+  await daemon.run('DELETE', '/1.0/profiles/p-sp-own?project=sp-own');
+  await daemon.run('DELETE', inOwn);
+  await daemon.run('DELETE', own);
+});
+
+test('a snapshot that never expires has no time in lists, and the zero time by itself, as with LXD', async () => {
+  const url = `${pools}/default/volumes/custom`;
+  await daemon.run('POST', url, { name: 'kept', config: { size: '' } });
+  await daemon.run('POST', `${url}/kept/snapshots`, { name: 's0' });
+  const expires = z.looseObject({ expires_at: z.string().nullable() });
+  const listed = z.array(expires).parse(await daemon.run('GET', `${url}/kept/snapshots?recursion=1`));
+  expect(listed.map((one) => one.expires_at)).toEqual([null]);
+  expect(expires.parse(await daemon.run('GET', `${url}/kept/snapshots/s0`)).expires_at).toBe('0001-01-01T00:00:00Z');
+  await daemon.run('DELETE', `${url}/kept`);
 });

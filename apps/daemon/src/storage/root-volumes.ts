@@ -10,7 +10,6 @@ import {
   parseSize,
   UndoStack,
   type Volume,
-  type VolumeType,
   type Work,
   withPoolDefaults,
 } from '@lxd-ts/driver-kit';
@@ -105,10 +104,6 @@ export interface RootVolumeParts {
   readonly backupContent: (instance: Instance, open: OpenPool, row: StoredVolume | undefined) => Promise<unknown>;
 }
 
-/** Volume keys a pool gives as defaults: its `volume.*` keys, without the prefix. */
-export const volumeDefaults = ({ pool, driver }: Pick<OpenPool, 'pool' | 'driver'>, type: VolumeType): Config =>
-  withPoolDefaults(driver, type, pool.config, {});
-
 export const createRootVolumes = ({
   pools,
   store,
@@ -187,7 +182,7 @@ export const createRootVolumes = ({
       if (!driver.features.volumeTypes.includes(instance.type)) {
         throw badRequest(`Storage pool "${pool.name}" (${pool.driver}) cannot hold instances of type ${instance.type}`);
       }
-      const config = { ...volumeDefaults(open, instance.type), ...(root['size'] ? { size: root['size'] } : {}) };
+      const config = withPoolDefaults(driver, instance.type, pool.config, { size: root['size'] ?? '' });
       await using undo = new UndoStack((what, error) =>
         log.error({ err: error, instance: instance.name }, `Could not undo: ${what}`),
       );

@@ -9,8 +9,8 @@ import {
   schema,
   type Transaction,
 } from '@lxd-ts/database';
-import { isTrue } from '@lxd-ts/driver-kit';
 import { attaches } from '../core/used-by.ts';
+import { ownerOf } from '../projects/features.ts';
 
 const {
   instances,
@@ -39,7 +39,7 @@ const projectsSeeing = async (tx: Reader, project: string): Promise<number[]> =>
     all.map(({ id }) => id),
   );
   const volumesOf = ({ id, name }: { id: number; name: string }): string =>
-    isTrue(configs.get(id)?.['features.storage.volumes']) ? name : 'default';
+    ownerOf({ name, config: configs.get(id) ?? {} }, 'features.storage.volumes');
   return all.filter((one) => volumesOf(one) === project).map(({ id }) => id);
 };
 

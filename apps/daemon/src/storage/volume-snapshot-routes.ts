@@ -22,9 +22,10 @@ interface Parts {
   readonly requests: VolumeRequests;
 }
 
-const render = (volume: StoredVolume, snapshot: StoredSnapshot, name: string) => ({
+/** In lists, LXD says `null` of a snapshot that does not expire, and of one alone the zero time: clients show what they are told. */
+const render = (volume: StoredVolume, snapshot: StoredSnapshot, name: string, never: string | null) => ({
   description: snapshot.description,
-  expires_at: snapshot.expiresAt?.toISOString() ?? zeroTime,
+  expires_at: snapshot.expiresAt?.toISOString() ?? never,
   name,
   config: snapshot.config,
   content_type: volume.content,
@@ -50,7 +51,7 @@ export const volumeSnapshotRoutes = (router: Router, { store, snapshots, migrati
     const { pool, type, name, project } = volume;
     const all = await listOf(volume);
     if (recursionOf(request) > 0)
-      return sync(all.map((snapshot) => render(volume, snapshot, `${name}/${snapshot.name}`)));
+      return sync(all.map((snapshot) => render(volume, snapshot, `${name}/${snapshot.name}`, null)));
     return sync(all.map((snapshot) => storageVolumeSnapshotUrl(pool, type, name, snapshot.name, { project })));
   });
 
@@ -66,7 +67,7 @@ export const volumeSnapshotRoutes = (router: Router, { store, snapshots, migrati
   router.on('GET', one, async (request) => {
     const volume = await requests.find(request);
     const found = await findOf(request, volume);
-    return sync(render(volume, found, found.name), editableVolumeSnapshot(found));
+    return sync(render(volume, found, found.name, zeroTime), editableVolumeSnapshot(found));
   });
 
   router.on('PUT', one, async (request) => {

@@ -20,6 +20,7 @@ import {
   validateConfig,
   type Work,
   withoutEmpty,
+  withPoolDefaults,
 } from '@lxd-ts/driver-kit';
 import type { Logger } from 'pino';
 import type { Locks } from '../core/locks.ts';
@@ -27,7 +28,6 @@ import type { Events } from '../events/bus.ts';
 import { checkIfMatch } from '../http/etag.ts';
 import type { Located } from './copy-across.ts';
 import type { OpenPool, Pools } from './pools.ts';
-import { volumeDefaults } from './root-volumes.ts';
 import { isShifted, unshiftVolume } from './volume-idmap.ts';
 import { type VolumeName, volumeLock, volumeUrl } from './volume-name.ts';
 import type { StoredSnapshot, StoredVolume, VolumeStore } from './volume-store.ts';
@@ -163,7 +163,7 @@ export const createCustomVolumes = (parts: Parts): CustomVolumes => {
   const add: CustomVolumes['add'] = async (name, { content, volume, createdAt, make, finish }) => {
     checkName('volume', name.name);
     const open = await pools.open(name.pool);
-    const config = { ...volumeDefaults(open, type), ...withoutEmpty(volume.config) };
+    const config = withPoolDefaults(open.driver, type, open.pool.config, volume.config);
     check(open, content, config);
     await using undo = new UndoStack((what, error) =>
       log.error({ err: error, volume: name.name, pool: name.pool }, `Could not undo: ${what}`),

@@ -41,7 +41,7 @@ it('[05.78 05.80] the pool defaults fill what the volume does not set, where its
     'user.a': 'b',
   });
   expect(withPoolDefaults(driver, 'container', pool, {})).toEqual({ size: '1GiB' });
-  expect(withPoolDefaults(driver, 'custom', pool, { size: '' })).toEqual({ 'snapshots.expiry': '1d' });
+  expect(withPoolDefaults(driver, 'custom', pool, { size: '' })).toEqual({ size: '1GiB', 'snapshots.expiry': '1d' });
 });
 
 it('[05.118 05.120 05.163] schedules, expiries and rates are checked', () => {

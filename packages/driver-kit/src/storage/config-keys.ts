@@ -115,7 +115,7 @@ export const volumeConfigKeys = (driver: Pick<StorageDriver, 'volumeConfig'>, ty
   driver.volumeConfig.filter(({ key }) => type === 'custom' || !onCustomVolumesOnly(key));
 
 /**
- * A new volume's configuration: its own values over the pool's `volume.*` defaults for keys that the type takes.
+ * A new volume's configuration: its own values over the pool's `volume.*` defaults for keys that the type takes. An empty value is none.
  *
  * @param pool - the pool's configuration
  * @param config - what was asked for the volume
@@ -131,5 +131,5 @@ export const withPoolDefaults = (
     .filter(([key]) => key.startsWith('volume.'))
     .map(([key, value]) => [key.slice('volume.'.length), value] as const)
     .filter(([key]) => findKey(keys, key) !== undefined);
-  return withoutEmpty({ ...Object.fromEntries(defaults), ...config });
+  return withoutEmpty({ ...Object.fromEntries(defaults), ...withoutEmpty(config) });
 };

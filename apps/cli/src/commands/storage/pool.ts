@@ -81,19 +81,17 @@ export const poolList = command({
   },
 });
 
-/** The users of a pool by what they are: instances, images, profiles, volumes. */
+/** The users of a pool by what they are: instances, images, profiles, volumes, buckets. */
 const usersByKind = (urls: readonly string[]): Record<string, string[]> => {
   const kinds: Record<string, string[]> = {};
   const add = (kind: string, name: string): void => {
     kinds[kind] = [...(kinds[kind] ?? []), name];
   };
   for (const url of urls) {
-    const [, , first = '', second = '', third = '', , fifth = ''] = (url.split('?')[0] ?? '')
-      .split('/')
-      .map(decodeURIComponent);
-    if (first === 'storage-pools' && third === 'volumes') add('volumes', fifth);
-    else if (first === 'storage-pools') add(third, fifth);
-    else add(first, second);
+    // /1.0/<kind>/<name>, or what is in a pool: /1.0/storage-pools/<pool>/<kind>/[<type>/]<name>
+    const [, , ...parts] = (url.split('?')[0] ?? '').split('/').map(decodeURIComponent);
+    const [kind = '', ...names] = parts[0] === 'storage-pools' ? parts.slice(2) : parts;
+    add(kind, names[kind === 'volumes' ? 1 : 0] ?? '');
   }
   return kinds;
 };
