@@ -24,7 +24,7 @@ const volumesOf = async (pool: string): Promise<string[]> =>
     .parse(await lxd.api('GET', `/1.0/storage-pools/${pool}/volumes/custom`))
     .map((one) => one.slice(url(pool, '').length))
     .filter((one) => !one.includes('/'));
-const snapshots = z.array(z.looseObject({ name: z.string(), description: z.string(), expires_at: z.string() }));
+const snapshots = z.array(z.looseObject({ name: z.string(), description: z.string(), expires_at: z.string().nullable() }));
 const snapshotsOf = async (pool: string, volume: string) =>
   snapshots.parse(await lxd.api('GET', `${url(pool, volume)}/snapshots?recursion=1`));
 const namesOf = async (pool: string, volume: string): Promise<string[]> =>
@@ -67,7 +67,7 @@ describe('snapshots', () => {
     const [first, , last] = await snapshotsOf('plain', 'kept');
     const inADay = new Date(first?.expires_at ?? '').getTime() - Date.now();
     expect(Math.abs(inADay - 24 * 3600_000)).toBeLessThan(30_000);
-    expect(last?.expires_at).toBe('0001-01-01T00:00:00Z');
+    expect(last?.expires_at).toBeNull();
     expect(await lxcFails('storage', 'volume', 'snapshot', 'plain', 'kept', 'snap0')).toContain('already in use');
     await lxc('storage', 'volume', 'snapshot', 'plain', 'kept', 'snap0', '--reuse');
     const change = { description: 'text', expires_at: '2035-01-01T00:00:00Z', config: { 'user.x': 'y' } };
