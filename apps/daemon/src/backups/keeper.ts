@@ -1,20 +1,12 @@
 import { link, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { checkName, zeroTime } from '@lxd-ts/api';
-import {
-  badRequest,
-  type Config,
-  conflict,
-  forbidden,
-  isTrue,
-  notFound,
-  UndoStack,
-  type Work,
-} from '@lxd-ts/driver-kit';
+import { badRequest, type Config, conflict, notFound, UndoStack, type Work } from '@lxd-ts/driver-kit';
 import { isErrno } from '@lxd-ts/host';
 import type { Logger } from 'pino';
 import { listing } from '../core/listing.ts';
 import type { Locks } from '../core/locks.ts';
+import { checkMayMake } from '../projects/restrictions.ts';
 import { checkCompression } from './compression.ts';
 import type { Backup, BackupStore } from './store.ts';
 
@@ -200,9 +192,7 @@ export const createBackups = <Owner extends BackupOwner>(parts: BackupParts<Owne
 
     async prepare(owner, request) {
       const config = await parts.projectConfig(owner.project);
-      if (isTrue(config['restricted']) && config['restricted.backups'] !== 'allow') {
-        throw forbidden(`Project "${owner.project}" doesn't allow for backup creation`);
-      }
+      checkMayMake('backups', { name: owner.project, config });
       const name = request.name === '' ? await freeName(owner) : request.name;
       checkBackupName(name);
       const compression = request.compression || config['backups.compression_algorithm'] || parts.compression();

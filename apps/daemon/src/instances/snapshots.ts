@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import type { Locks } from '../core/locks.ts';
 import { requireRootDisk } from '../devices/manager.ts';
 import type { Events } from '../events/bus.ts';
+import { checkMayMake } from '../projects/restrictions.ts';
 import type { RootSnapshots } from '../storage/root-snapshots.ts';
 import type { RootVolumeService } from '../storage/root-volumes.ts';
 import { type Instance, lockKey, type ProfilePart } from './instance.ts';
@@ -30,7 +31,7 @@ export interface SnapshotService {
   get(instance: Instance, name: string): Promise<InstanceSnapshot>;
   /** The wire form of all snapshots of instances, by instance, in a constant number of queries. */
   render(instances: readonly Instance[]): Promise<ReadonlyMap<number, ReturnType<typeof renderSnapshot>[]>>;
-  /** Takes a snapshot and returns its name. On failure nothing is left. */
+  /** Takes a snapshot and returns its name. On failure nothing is left. @throws LxdError forbidden where the project restricts it */
   create(instance: Instance, snapshot: NewSnapshot): Promise<string>;
   /** Like `create`, for a caller who holds the instance's lock. */
   take(instance: Instance, snapshot: NewSnapshot): Promise<string>;
@@ -65,6 +66,7 @@ interface Parts {
   readonly locks: Locks;
   readonly events: Events;
   readonly log: Logger;
+  readonly projectConfig: (project: string) => Promise<Config>;
   readonly profiles: (project: string, names: readonly string[]) => Promise<readonly ProfilePart[]>;
 }
 
@@ -215,6 +217,7 @@ export const createSnapshots = (parts: Parts): SnapshotService => {
     },
 
     async create(instance, snapshot) {
+      checkMayMake('snapshots', { name: instance.project, config: await parts.projectConfig(instance.project) });
       using _lock = await locks.wait(lockKey(instance), 'snapshot');
       const current = await store.get(instance.project, instance.name);
       const name = await take(current, snapshot);

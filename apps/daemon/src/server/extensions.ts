@@ -23,7 +23,6 @@ const notServed: Readonly<Record<string, readonly ApiExtension[]>> = {
     'instance_generation_id',
   ],
   'live and remote migration': ['container_snapshot_stateful_migration', 'migration_pre_copy', 'cluster_internal_copy'],
-  'volumes and buckets': ['storage_volume_project_move'],
   networks: [
     'maas_network',
     'network_sriov',

@@ -315,6 +315,58 @@ test('[05.248 05.251] pools are those of the server in every project; volumes ar
   await daemon.run('DELETE', own);
 });
 
+test('[05.107] a volume is moved and copied to another project with its snapshots', async () => {
+  const sql = (query: string) => daemon.run('POST', '/internal/sql', { database: 'global', query });
+  await sql("INSERT INTO projects (name) VALUES ('sp-other')");
+  await sql(
+    "INSERT INTO projects_config (project_id, key, value) SELECT id, 'features.storage.volumes', 'true' FROM projects WHERE name = 'sp-other'",
+  );
+  const url = `${pools}/default/volumes/custom`;
+  const there = `${url}/moved?project=sp-other`;
+  await daemon.run('POST', url, { name: 'moving', config: { 'user.x': 'y' } });
+  await daemon.run('POST', `${url}/moving/snapshots`, { name: 's0' });
+  await daemon.run('POST', `${url}/moving`, { name: 'moved', pool: 'default', project: 'sp-other' });
+  expect(await daemon.run('GET', there)).toMatchObject({ project: 'sp-other', config: { 'user.x': 'y' } });
+  expect(await daemon.run('GET', `${url}/moved/snapshots?project=sp-other`)).toEqual([
+    `${url}/moved/snapshots/s0?project=sp-other`,
+  ]);
+  await expect(daemon.run('GET', `${url}/moving`)).rejects.toMatchObject({ status: 404 });
+  const source = { type: 'copy', name: 'moved', pool: 'default', project: 'sp-other' };
+  await daemon.run('POST', url, { name: 'back', source });
+  expect(await daemon.run('GET', `${url}/back/snapshots`)).toEqual([`${url}/back/snapshots/s0`]);
+  await daemon.run('DELETE', `${url}/back`);
+  await daemon.run('DELETE', there);
+});
+
+test('[05.250 07.47] a restricted project has no snapshots of instances and volumes unless they are allowed', async () => {
+  const sql = (query: string) => daemon.run('POST', '/internal/sql', { database: 'global', query });
+  const set = (key: string, value: string) =>
+    sql(
+      `INSERT INTO projects_config (project_id, key, value) SELECT id, '${key}', '${value}' FROM projects WHERE name = 'sp-strict'`,
+    );
+  await sql("INSERT INTO projects (name) VALUES ('sp-strict')");
+  await set('features.storage.volumes', 'true');
+  const volume = (path = '') => `${pools}/default/volumes/custom${path}?project=sp-strict`;
+  await daemon.run('POST', volume(), { name: 'v' });
+  const instances = (path = '') => `/1.0/instances${path}?project=sp-strict`;
+  const devices = { root: { type: 'disk', path: '/', pool: 'default' } };
+  await daemon.run('POST', instances(), { name: 'c', profiles: [], devices, source: { type: 'none' } });
+  for (const url of [volume('/v/snapshots'), instances('/c/snapshots')])
+    await daemon.run('POST', url, { name: 'before' });
+  await set('restricted', 'true');
+  for (const url of [volume('/v/snapshots'), instances('/c/snapshots')])
+    await expect(daemon.run('POST', url, { name: 's' })).rejects.toThrow(
+      `Project "sp-strict" doesn't allow for snapshot creation`,
+    );
+  await set('restricted.snapshots', 'allow');
+  for (const url of [volume('/v/snapshots'), instances('/c/snapshots')]) {
+    await daemon.run('POST', url, { name: 's' });
+    expect(await daemon.run('GET', url)).toHaveLength(2);
+  }
+  await daemon.run('DELETE', instances('/c'));
+  await daemon.run('DELETE', volume('/v'));
+});
+
 test('a snapshot that never expires has no time in lists, and the zero time by itself, as with LXD', async () => {
   const url = `${pools}/default/volumes/custom`;
   await daemon.run('POST', url, { name: 'kept', config: { size: '' } });

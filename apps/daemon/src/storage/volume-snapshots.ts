@@ -5,6 +5,7 @@ import type { Locks } from '../core/locks.ts';
 import type { Events } from '../events/bus.ts';
 import { checkIfMatch } from '../http/etag.ts';
 import { defaultPattern, snapshotName } from '../instances/snapshots-names.ts';
+import { checkMayMake } from '../projects/restrictions.ts';
 import { type VolumeName, volumeLock, volumeUrl } from './volume-name.ts';
 import { renameKey } from './volume-snapshot-store.ts';
 import type { StoredSnapshot, VolumeStore } from './volume-store.ts';
@@ -42,6 +43,7 @@ interface Parts {
   readonly locks: Locks;
   readonly events: Events;
   readonly log: Logger;
+  readonly projectConfig: (project: string) => Promise<Config>;
 }
 
 /** The user-editable part, of which the ETag is made. */
@@ -58,7 +60,14 @@ const expiryOf = (config: Config, now: Date): Date | undefined => {
   return expression ? (expiryDate(now, expression) ?? undefined) : undefined;
 };
 
-export const createVolumeSnapshots = ({ volumes, store, locks, events, log }: Parts): VolumeSnapshots => {
+export const createVolumeSnapshots = ({
+  volumes,
+  store,
+  locks,
+  events,
+  log,
+  projectConfig,
+}: Parts): VolumeSnapshots => {
   const list = async (name: VolumeName): Promise<readonly StoredSnapshot[]> =>
     (await store.snapshots((await volumes.get(name)).id)).filter((snapshot) => snapshot.state === 'ready');
 
@@ -91,6 +100,7 @@ export const createVolumeSnapshots = ({ volumes, store, locks, events, log }: Pa
     get,
 
     async create(name, wanted, expiresAt) {
+      checkMayMake('snapshots', { name: name.project, config: await projectConfig(name.project) });
       using _lock = await locks.wait(volumeLock(name), 'snapshot');
       const { open, volume, row } = await volumes.locate(name);
       if (volumes.holdsOwnData(name)) throw conflict('Volumes used by LXD itself cannot have snapshots');
