@@ -4,7 +4,7 @@ import type { Lxd } from '../support/lxd.ts';
 import { randomFrom } from './random.ts';
 
 /** Moments for each kind of operation: LXD_TS_TEST_KILLS. */
-export const moments = Number(process.env.LXD_TS_TEST_KILLS ?? 8);
+export const moments = Number(process.env.LXD_TS_TEST_KILLS ?? 5);
 /** The seed makes the moments of a failed run come back: LXD_TS_TEST_SEED. */
 export const seed = Number(process.env.LXD_TS_TEST_SEED ?? Date.now() % 1_000_000);
 

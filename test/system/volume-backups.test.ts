@@ -98,7 +98,9 @@ describe.each([
       config: { 'user.x': 'y', 'snapshots.expiry': '3d' },
       content_type: 'filesystem',
     });
-    const snapshots = z.array(z.looseObject({ name: z.string(), expires_at: z.string().nullable(), created_at: z.string() }));
+    const snapshots = z.array(
+      z.looseObject({ name: z.string(), expires_at: z.string().nullable(), created_at: z.string() }),
+    );
     const of = async (pool: string, volume: string) =>
       snapshots
         .parse(await lxd.api('GET', `${url(pool, volume)}/snapshots?recursion=1`))

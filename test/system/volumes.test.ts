@@ -24,7 +24,9 @@ const volumesOf = async (pool: string): Promise<string[]> =>
     .parse(await lxd.api('GET', `/1.0/storage-pools/${pool}/volumes/custom`))
     .map((one) => one.slice(url(pool, '').length))
     .filter((one) => !one.includes('/'));
-const snapshots = z.array(z.looseObject({ name: z.string(), description: z.string(), expires_at: z.string().nullable() }));
+const snapshots = z.array(
+  z.looseObject({ name: z.string(), description: z.string(), expires_at: z.string().nullable() }),
+);
 const snapshotsOf = async (pool: string, volume: string) =>
   snapshots.parse(await lxd.api('GET', `${url(pool, volume)}/snapshots?recursion=1`));
 const namesOf = async (pool: string, volume: string): Promise<string[]> =>
