@@ -59,6 +59,8 @@ it('[05.242] the volumes of a pool that LXD 5.0.2 made are found', () => {
   // As `zfs list` told them of such a pool.
   const listed = [
     ['zp', 'filesystem', 1],
+    ['zp/buckets', 'filesystem', 11],
+    ['zp/buckets/default_photos', 'filesystem', 160],
     ['zp/containers', 'filesystem', 20],
     ['zp/containers/c4', 'filesystem', 90],
     ['zp/containers/c4@snapshot-s1', 'snapshot', 95],
@@ -79,6 +81,7 @@ it('[05.242] the volumes of a pool that LXD 5.0.2 made are found', () => {
     listed.map(([name, type, created]) => ({ name, type, created, content: '-' })),
   );
   expect(found.map(({ volume: one, snapshots }) => [one.type, one.content, one.project, one.name, snapshots])).toEqual([
+    ['bucket', 'filesystem', 'default', 'photos', []],
     ['container', 'filesystem', 'default', 'c4', ['s0', 's1']],
     ['custom', 'block', 'default', 'b1', []],
     ['custom', 'filesystem', 'default', 'v1', ['sn']],
