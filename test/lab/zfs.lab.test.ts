@@ -75,7 +75,7 @@ describe('keys of volumes', () => {
     expect(await lxcFails('storage', 'volume', 'set', 'keys', 'v1', 'zfs.block_mode', 'true')).toContain(
       '"zfs.block_mode" of a volume cannot be changed',
     );
-    expect(await lxc('storage', 'volume', 'get', 'keys', 'v1', 'zfs.block_mode')).toBe('\n');
+    expect((await lxc('storage', 'volume', 'get', 'keys', 'v1', 'zfs.block_mode')).trim()).toBe('');
   });
 });
 
