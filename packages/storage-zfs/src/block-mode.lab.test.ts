@@ -121,22 +121,24 @@ describe.each(['ext4', 'xfs', 'btrfs'])('[05.205] volumes in block mode, on %s',
     expect((await diskUsage(mounted.path)).total).toBeGreaterThan((size ?? 0) * 0.7);
   });
 
-  it('[05.126] what it was does not fit the size it has now: it stays what it is', async () => {
-    if (filesystem === 'xfs') return;
-    const large = { ...volume, name: 'large' };
-    await pool.createVolume(large, ({ path }) => writeFile(join(path, 'f'), Buffer.alloc(290 * MiB, 'x')));
-    await pool.createSnapshot({ ...large, snapshot: 's0' });
-    {
-      await using mounted = await pool.mountVolume(large);
-      await writeFile(join(mounted.path, 'f'), 'small');
-    }
-    await pool.resizeVolume(large, 280 * MiB);
-    const error = await pool.restoreVolume(large, 's0').catch((reason: unknown) => reason);
-    expect(isKind(error, 'bad-request') && error.message).toContain('cannot shrink to');
-    expect(await read(large)).toBe('small');
-    await pool.deleteSnapshot({ ...large, snapshot: 's0' });
-    await pool.deleteVolume(large);
-  });
+  it.skipIf(filesystem === 'xfs')(
+    '[05.126] what it was does not fit the size it has now: it stays what it is',
+    async () => {
+      const large = { ...volume, name: 'large' };
+      await pool.createVolume(large, ({ path }) => writeFile(join(path, 'f'), Buffer.alloc(290 * MiB, 'x')));
+      await pool.createSnapshot({ ...large, snapshot: 's0' });
+      {
+        await using mounted = await pool.mountVolume(large);
+        await writeFile(join(mounted.path, 'f'), 'small');
+      }
+      await pool.resizeVolume(large, 280 * MiB);
+      const error = await pool.restoreVolume(large, 's0').catch((reason: unknown) => reason);
+      expect(isKind(error, 'bad-request') && error.message).toContain('cannot shrink to');
+      expect(await read(large)).toBe('small');
+      await pool.deleteSnapshot({ ...large, snapshot: 's0' });
+      await pool.deleteVolume(large);
+    },
+  );
 
   it('a volume kept as a dataset is copied to one in block mode, and back', async () => {
     const dataset: Volume = { ...volume, name: 'dataset', config: { size: '400MiB' } };
