@@ -26,6 +26,7 @@ export * from './storage/mount-counter.ts';
 export * from './storage/pool-directories.ts';
 export * from './storage/raw-disk.ts';
 export * from './storage/read-only-mount.ts';
+export * from './storage/send-into.ts';
 export * from './storage/superblock.ts';
 export * from './storage/system-calls.ts';
 export * from './storage/volume.ts';

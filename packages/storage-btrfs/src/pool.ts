@@ -16,6 +16,7 @@ import {
   parseSize,
   removePoolDirectories,
   type StoragePool,
+  sendInto,
   snapshotsDirectory,
   UndoStack,
   type Volume,
@@ -122,11 +123,12 @@ export const openPool = async (spec: PoolSpec, source: string): Promise<StorageP
       await deleteSource(spec, source);
     },
 
-    async send(volume, base, to, work) {
-      const path = pathOf(volume);
-      if (!(await exists(path))) throw notFound(`${describeVolume(volume)} is not there`);
-      await sendTree(root, path, baseOf(volume, base), to, remove, work);
-    },
+    send: (volume, base, to, work) =>
+      sendInto(to, async () => {
+        const path = pathOf(volume);
+        if (!(await exists(path))) throw notFound(`${describeVolume(volume)} is not there`);
+        await sendTree(root, path, baseOf(volume, base), to, remove, work);
+      }),
 
     async receive(volume, base, from, work) {
       const path = pathOf(volume);

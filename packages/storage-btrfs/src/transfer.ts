@@ -88,23 +88,18 @@ export const sendTree = async (
   remove: Remove,
   work: Work = {},
 ): Promise<void> => {
-  try {
-    await using copies = await temporary(root, remove);
-    const parts = await flattenTree(path, copies.path);
-    if (parts.length > 1) {
-      const tree = parts.map((part) => ({ path: part.path.toString('base64'), readOnly: part.readOnly }));
-      const text = Buffer.from(JSON.stringify(tree));
-      const length = Buffer.alloc(4);
-      length.writeUInt32LE(text.length);
-      to.write(Buffer.concat([magic, length, text]));
-    }
-    for (const [at, part] of parts.entries()) await sendOne(part.source, at === 0 ? base : undefined, to, work);
-    to.end();
-    await finished(to, { readable: false });
-  } catch (error) {
-    to.destroy(error instanceof Error ? error : new Error(String(error)));
-    throw error;
+  await using copies = await temporary(root, remove);
+  const parts = await flattenTree(path, copies.path);
+  if (parts.length > 1) {
+    const tree = parts.map((part) => ({ path: part.path.toString('base64'), readOnly: part.readOnly }));
+    const text = Buffer.from(JSON.stringify(tree));
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(text.length);
+    to.write(Buffer.concat([magic, length, text]));
   }
+  for (const [at, part] of parts.entries()) await sendOne(part.source, at === 0 ? base : undefined, to, work);
+  to.end();
+  await finished(to, { readable: false });
 };
 
 /** Reads the header, if there is one, and gives back the rest of the stream. */

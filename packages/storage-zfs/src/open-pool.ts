@@ -12,6 +12,7 @@ import {
   type PoolSpec,
   removePoolDirectories,
   type StoragePool,
+  sendInto,
   unavailable,
 } from '@lxd-ts/driver-kit';
 import { mount, mountsBelow } from '@lxd-ts/host';
@@ -130,7 +131,7 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
     restoreVolume: (volume, snapshot) => restoreVolume(pool, volume, snapshot),
     deletedByRestore: (volume, snapshot) => deletedByRestore(pool, volume, snapshot),
     listVolumes: () => listVolumes(pool),
-    send: (volume, base, to, work) => sendVolume(pool, volume, base, to, work),
+    send: (volume, base, to, work) => sendInto(to, () => sendVolume(pool, volume, base, to, work)),
     receive: (volume, base, from, work) => receiveVolume(pool, volume, base, from, work),
 
     async [Symbol.asyncDispose]() {

@@ -39,9 +39,7 @@ export const sendVolume = async (
       if (volume.snapshot === undefined) for (const { dataset } of parts) await destroySnapshot(`${dataset}@${label}`);
     }
   } catch (error) {
-    const reason = aboutVolume(volume, error);
-    to.destroy(reason instanceof Error ? reason : new Error(String(reason)));
-    throw reason;
+    throw aboutVolume(volume, error);
   }
 };
 

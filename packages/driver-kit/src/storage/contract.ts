@@ -258,7 +258,7 @@ export interface StoragePool extends AsyncDisposable {
 
   /**
    * Optimised transfer, present if `features.optimizedTransfer`: writes the volume (or snapshot) in the driver's own format,
-   * as a difference to the snapshot `base` if given. Ends the stream.
+   * as a difference to the snapshot `base` if given. Ends the stream; on failure destroys it with the error that it throws.
    */
   send?(volume: Volume, base: string | undefined, to: Writable, work?: Work): Promise<void>;
   /** Reads what `send` wrote and makes the volume (or snapshot, when `volume.snapshot` is set) of it. */

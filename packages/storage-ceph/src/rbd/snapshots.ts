@@ -4,6 +4,7 @@ import {
   describeVolume,
   parentOf,
   type StoragePool,
+  sendInto,
   UndoStack,
   type Volume,
   volumeSize,
@@ -76,15 +77,16 @@ export const snapshotCalls = (
       measured.changed();
     },
 
-    async send(volume, base, to, work) {
-      const names = imageNames(volume);
-      const from = base === undefined ? undefined : snapshotName(base);
-      if (volume.snapshot !== undefined) return sendImages(images, names, rbdName(volume), from, to, work);
-      // What nobody writes to can be read as it is.
-      if (!names.some((image) => devices.find(image))) return sendImages(images, names, undefined, from, to, work);
-      await using moment = await momentOf(images, mounts, volume, work);
-      await sendImages(images, names, moment.name, from, to, work);
-    },
+    send: (volume, base, to, work) =>
+      sendInto(to, async () => {
+        const names = imageNames(volume);
+        const from = base === undefined ? undefined : snapshotName(base);
+        if (volume.snapshot !== undefined) return sendImages(images, names, rbdName(volume), from, to, work);
+        // What nobody writes to can be read as it is.
+        if (!names.some((image) => devices.find(image))) return sendImages(images, names, undefined, from, to, work);
+        await using moment = await momentOf(images, mounts, volume, work);
+        await sendImages(images, names, moment.name, from, to, work);
+      }),
 
     async receive(volume, base, from, work) {
       checkName(volume);

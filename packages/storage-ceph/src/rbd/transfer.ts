@@ -72,9 +72,7 @@ export const sendImages = async (
     to.end();
     await finished(to, { readable: false });
   } catch (error) {
-    const reason = explain(error, images.cluster);
-    to.destroy(reason instanceof Error ? reason : new Error(String(reason)));
-    throw reason;
+    throw explain(error, images.cluster);
   }
 };
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { open, readFile } from 'node:fs/promises';
 import { PassThrough, Readable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import type { StoragePool, Volume } from '../../storage/contract.ts';
 import { discard, fileFill, inSnapshot, listed, MiB, mounted, readIn, writeIn } from './helpers.ts';
@@ -107,6 +108,14 @@ export const transferTests = ({ driver, pool, newVolume }: Suite): void => {
       await discard(pool(), target);
     },
   );
+
+  it('what cannot be sent is told by the call, also where nobody listens to the stream', async () => {
+    const stream = new PassThrough();
+    await expect(pool().send?.(newVolume(), undefined, stream)).rejects.toThrow();
+    // An error that nobody listens to would end the process now.
+    await nextTurn();
+    expect(stream.destroyed).toBe(true);
+  });
 
   it('a stream that ends too early leaves nothing', async () => {
     const [source, target] = [newVolume(), newVolume()];
