@@ -121,7 +121,8 @@ describe.each(['ext4', 'xfs', 'btrfs'])('[05.205] volumes in block mode, on %s',
     expect((await diskUsage(mounted.path)).total).toBeGreaterThan((size ?? 0) * 0.7);
   });
 
-  it.skipIf(filesystem === 'xfs')(
+  // xfs does not shrink, and btrfs not while it is as small as this.
+  it.runIf(filesystem === 'ext4')(
     '[05.126] what it was does not fit the size it has now: it stays what it is',
     async () => {
       const large = { ...volume, name: 'large' };
