@@ -12,6 +12,8 @@ import { ours, real } from '../support/programs.ts';
 import { converse } from '../support/terminal.ts';
 
 const seconds = 120;
+/** For two daemons, one after the other, in milliseconds. */
+const timeout = 1_800_000;
 
 /** A container with a snapshot and a volume with one, in a pool made of what is there. */
 const fill = async (lxd: Lxd, driver: string, config: readonly string[]): Promise<void> => {
@@ -88,7 +90,7 @@ const sparse = (path: string, gibibytes: number): string => {
   return path;
 };
 
-test('[10.REC-03 05.242] a zpool of LXD 5.0.2 is recovered', async () => {
+test('[10.REC-03 05.242] a zpool of LXD 5.0.2 is recovered', { timeout }, async () => {
   await using scratch = makeScratch();
   const file = sparse(join(scratch.folder, 'zpool'), 2);
   const name = `${scratch.prefix}z`;
@@ -105,19 +107,23 @@ test.each([
   { kind: 'thin', config: ['volume.size=256MiB'], properties: [] },
   // Snapshots take the whole size of their volumes: the file has holes.
   { kind: 'thick', config: ['volume.size=256MiB', 'lvm.use_thinpool=false'], properties: ['lvm.use_thinpool=false'] },
-])('[10.REC-03 05.242] a volume group of LXD 5.0.2, $kind, is recovered', async ({ config, properties }) => {
-  await using scratch = makeScratch();
-  const name = `${scratch.prefix}l`;
-  await succeed(['modprobe', 'dm_thin_pool']);
-  const device = (await succeed(['losetup', '--find', '--show', sparse(join(scratch.folder, 'disk'), 8)])).trim();
-  try {
-    await succeed(['vgcreate', name, device]);
+])(
+  '[10.REC-03 05.242] a volume group of LXD 5.0.2, $kind, is recovered',
+  { timeout },
+  async ({ config, properties }) => {
+    await using scratch = makeScratch();
+    const name = `${scratch.prefix}l`;
+    await succeed(['modprobe', 'dm_thin_pool']);
+    const device = (await succeed(['losetup', '--find', '--show', sparse(join(scratch.folder, 'disk'), 8)])).trim();
     try {
-      await recovered('lvm', name, [`lvm.vg_name=${name}`, ...properties], config);
+      await succeed(['vgcreate', name, device]);
+      try {
+        await recovered('lvm', name, [`lvm.vg_name=${name}`, ...properties], config);
+      } finally {
+        await succeed(['vgremove', '--force', '--yes', name]);
+      }
     } finally {
-      await succeed(['vgremove', '--force', '--yes', name]);
+      await succeed(['losetup', '--detach', device]);
     }
-  } finally {
-    await succeed(['losetup', '--detach', device]);
-  }
-});
+  },
+);

@@ -204,7 +204,8 @@ export const crashTests = (suite: Suite): void => {
       }
     });
 
-    const timeout = (kills + 1) * 120_000;
+    // In the lab without KVM each round may take minutes.
+    const timeout = (kills + 1) * 400_000;
     it.each(interruptions(suite, volume, size))(
       '$what',
       { timeout },
