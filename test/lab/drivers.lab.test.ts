@@ -23,8 +23,11 @@ interface Driver {
   readonly made: (folder: string) => string[];
 }
 
+/** The volume group that is called after the pool: those of others come and go beside it. */
 const volumeGroups = (): string[] =>
-  execFileSync('vgs', ['--noheadings', '-o', 'vg_name'], { encoding: 'utf8' }).split(/\s+/).filter(Boolean);
+  execFileSync('vgs', ['--noheadings', '-o', 'vg_name', '--select', 'vg_name=pool'], { encoding: 'utf8' })
+    .split(/\s+/)
+    .filter(Boolean);
 /** The files that zpools lie on, of those below a folder. */
 const zpools = (folder: string): string[] =>
   execFileSync('zpool', ['list', '-H', '-v', '-P'], { encoding: 'utf8' })
