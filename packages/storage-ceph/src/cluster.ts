@@ -3,9 +3,9 @@
  * for the whole of a quick command, one from each sign of progress to the next for those that move data.
  */
 import { readFile } from 'node:fs/promises';
-import { badRequest, conflict, notFound, unavailable, type Work } from '@lxd-ts/driver-kit';
+import { badRequest, conflict, type LxdError, notFound, unavailable, type Work } from '@lxd-ts/driver-kit';
 import { type Argv, CommandError, isErrno, type RunOptions, run } from '@lxd-ts/host';
-import type { z } from 'zod';
+import { z } from 'zod';
 
 /** How a cluster is reached: `/etc/ceph/<name>.conf`, and the keyring of `client.<user>`. */
 export interface Cluster {
@@ -22,6 +22,8 @@ export interface CephOptions extends Pick<RunOptions, 'input' | 'onStdout'> {
   readonly work?: Work | undefined;
   /** The command moves data and tells how far it is: its limit begins anew with each line it writes. */
   readonly slow?: boolean;
+  /** OSD pools that it writes to. Where they are full the cluster keeps it waiting. */
+  readonly writesTo?: readonly string[];
   /** What the command reports as its progress stage. */
   readonly stage?: string;
   /** Put before the program: `setpriv`, `flock`. */
@@ -37,20 +39,44 @@ export interface TimeLimit extends Disposable {
   pause(): void;
 }
 
-/** @param what - the sentence of the error, without its end: `Ceph did not answer` */
-export const timeLimit = (milliseconds: number, what: string): TimeLimit => {
+/**
+ * @param what - the sentence of the error, without its end: `Ceph did not answer`
+ * @param why - asked each time the length of a quick command has passed: an error that says why there is no use in waiting
+ */
+export const timeLimit = (milliseconds: number, what: string, why?: () => Promise<Error | undefined>): TimeLimit => {
   const controller = new AbortController();
-  const expire = (): void => controller.abort(unavailable(`${what} within ${milliseconds / 1000} seconds`));
-  let timer = setTimeout(expire, milliseconds);
-  return {
-    signal: controller.signal,
-    pause: () => clearTimeout(timer),
-    again() {
-      clearTimeout(timer);
-      timer = setTimeout(expire, milliseconds);
-    },
-    [Symbol.dispose]: () => clearTimeout(timer),
+  const step = Math.min(QUICK, milliseconds);
+  let [waited, round] = [0, 0];
+  let timer: NodeJS.Timeout | undefined;
+  const stop = (): void => {
+    round++;
+    clearTimeout(timer);
   };
+  const wait = (): void => {
+    timer = setTimeout(expire, step);
+  };
+  const expire = async (): Promise<void> => {
+    const asked = round;
+    waited += step;
+    let [reason, cause]: [Error | undefined, unknown] = [undefined, undefined];
+    try {
+      reason = await why?.();
+    } catch (error) {
+      // A cluster that does not answer at all does not say why.
+      cause = error;
+    }
+    // It went on meanwhile.
+    if (asked !== round) return;
+    if (reason === undefined && waited < milliseconds) wait();
+    else controller.abort(reason ?? unavailable(`${what} within ${milliseconds / 1000} seconds`, { cause }));
+  };
+  const again = (): void => {
+    stop();
+    waited = 0;
+    wait();
+  };
+  again();
+  return { signal: controller.signal, pause: stop, again, [Symbol.dispose]: stop };
 };
 
 /** Waits for a call into the kernel no longer than so many milliseconds; a dead cluster keeps such calls for ever. */
@@ -66,6 +92,22 @@ export const within = async <T>(milliseconds: number, what: string, call: Promis
 
 /** The arguments that say which cluster is meant, and as whom. */
 export const clusterArguments = ({ name, user }: Cluster): readonly string[] => ['--cluster', name, '--id', user];
+
+const healthShape = z.object({
+  checks: z.record(z.string(), z.object({ detail: z.array(z.object({ message: z.string() })).default([]) })),
+});
+
+/** The error that says that one of some OSD pools is full, or has reached its quota; undefined: none is. */
+export const noRoom = async (cluster: Cluster, pools: readonly string[]): Promise<LxdError | undefined> => {
+  const { stdout } = await run(['ceph', ...clusterArguments(cluster), 'health', 'detail', '--format', 'json'], {
+    signal: AbortSignal.timeout(QUICK),
+    debianPackage: 'ceph-common',
+  });
+  // Full OSDs make all pools full that have data on them, and these are named one by one.
+  const told = healthShape.parse(JSON.parse(stdout)).checks.POOL_FULL?.detail ?? [];
+  const words = told.find(({ message }) => pools.some((pool) => message.includes(`'${pool}'`)))?.message;
+  return words === undefined ? undefined : conflict(`No space left in Ceph (ENOSPC): ${words}`);
+};
 
 /** Ceph's programs write time-stamped diagnostics between what they have to say. */
 const isDiagnostic = (line: string): boolean =>
@@ -134,7 +176,12 @@ const packages: Readonly<Record<string, string>> = {
 export const ceph = async (cluster: Cluster, argv: Argv, options: CephOptions = {}): Promise<string> => {
   const [program, ...args] = argv;
   const milliseconds = options.slow ? PATIENT : QUICK;
-  using limit = timeLimit(milliseconds, `Ceph cluster "${cluster.name}" did not answer "${program} ${args[0]}"`);
+  const { writesTo } = options;
+  using limit = timeLimit(
+    milliseconds,
+    `Ceph cluster "${cluster.name}" did not answer "${program} ${args[0]}"`,
+    writesTo && (() => noRoom(cluster, writesTo)),
+  );
   const signals = [limit.signal, ...(options.work?.signal ? [options.work.signal] : [])];
   const [first, ...rest] = [...(options.prefix ?? []), program];
   const onProgress = (line: string): void => {

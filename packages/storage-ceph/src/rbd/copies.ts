@@ -15,7 +15,7 @@ import {
   type Work,
 } from '@lxd-ts/driver-kit';
 import { endedWith } from '../cluster.ts';
-import type { Images } from './images.ts';
+import type { ImageParent, Images } from './images.ts';
 import { type Moment, momentOf } from './moment.ts';
 import type { Mounts } from './mounts.ts';
 import { imageNames, READONLY, snapshotName } from './names.ts';
@@ -27,15 +27,17 @@ import { rootMode } from './volume-root.ts';
 /** The kernel maps no image with more than 16 ancestors (drivers/block/rbd.c). */
 const DEEPEST = 12;
 
-/** How many images an image is made of, one on the other. */
-const depthOf = async (images: Images, image: string): Promise<number> => {
+/** How many images an image that was cloned is made of, one on the other, from the one that it was cloned of on. */
+const depthOf = async (images: Images, parent: ImageParent | undefined): Promise<number> => {
   let depth = 0;
-  for (let info = await images.info(image); info?.parent && depth <= DEEPEST; depth++) {
-    if (info.parent.pool !== images.osdPool) break;
-    info = await images.info(info.parent.image);
+  for (let next = parent; next?.pool === images.osdPool && depth <= DEEPEST; depth++) {
+    next = (await images.info(next.image))?.parent;
   }
   return depth;
 };
+
+/** How a copy is made: a clone, a clone that then gets all that it shares, or a full copy. */
+type How = 'cloned' | 'flattened' | 'copied';
 
 export interface Copier {
   /** @returns the size of the copy in bytes */
@@ -46,15 +48,22 @@ export interface Copier {
 
 export const copier = (images: Images, mounts: Mounts, resize: Resize, config: () => PoolSpec['config']): Copier => {
   /** Makes an image that is what another was at a snapshot. */
-  const copyFirst = async (source: string, target: string, first: string, work?: Work): Promise<void> => {
-    if (isTrueOrUnset(config()['ceph.rbd.clone_copy']) || first === READONLY) {
-      if (first !== READONLY) await images.protect(source, first);
-      await images.clone(source, first, target, work);
-      // An image that was unpacked is made of nothing else.
-      if (first !== READONLY && (await depthOf(images, source)) >= DEEPEST) await images.flatten(target, work);
-    } else {
+  const copyFirst = async (source: string, target: string, first: string, how: How, work?: Work): Promise<void> => {
+    if (how === 'copied') {
       await images.copy(source, first, target, work);
+      return;
     }
+    if (first !== READONLY) await images.protect(source, first);
+    await images.clone(source, first, target, work);
+    if (how === 'flattened') await images.flatten(target, work);
+  };
+
+  /** @param parent - what the source was cloned of; all images of a volume were cloned together */
+  const howToCopy = async (first: string, parent: ImageParent | undefined): Promise<How> => {
+    // An image that was unpacked is made of nothing else.
+    if (first === READONLY) return 'cloned';
+    if (!isTrueOrUnset(config()['ceph.rbd.clone_copy'])) return 'copied';
+    return (await depthOf(images, parent)) >= DEEPEST ? 'flattened' : 'cloned';
   };
 
   /**
@@ -69,6 +78,7 @@ export const copier = (images: Images, mounts: Mounts, resize: Resize, config: (
     target: string,
     states: readonly string[],
     kept: number,
+    how: How,
     undo: UndoStack,
     work?: Work,
   ): Promise<void> => {
@@ -78,7 +88,7 @@ export const copier = (images: Images, mounts: Mounts, resize: Resize, config: (
       if (ours) await removeImage(images, target);
     });
     try {
-      await copyFirst(source, target, first, work);
+      await copyFirst(source, target, first, how, work);
     } catch (error) {
       ours = !endedWith(error, 'EEXIST');
       throw error;
@@ -113,6 +123,7 @@ export const copier = (images: Images, mounts: Mounts, resize: Resize, config: (
     target: Volume,
     source: Volume,
     snapshots: readonly string[],
+    parent: ImageParent | undefined,
     undo: UndoStack,
     work?: Work,
   ): Promise<void> => {
@@ -127,17 +138,12 @@ export const copier = (images: Images, mounts: Mounts, resize: Resize, config: (
     }
     try {
       const sources = imageNames(source);
+      const states = [...named.filter((one) => one !== last), last];
+      const how = await howToCopy(states[0] ?? last, parent);
       for (const [at, name] of imageNames(target).entries()) {
-        await copyImage(
-          sources[at] ?? '',
-          name,
-          [...named.filter((one) => one !== last), last],
-          named.length,
-          undo,
-          work,
-        );
+        await copyImage(sources[at] ?? '', name, states, named.length, how, undo, work);
       }
-      if (named.length === 0 && isTrueOrUnset(config()['ceph.rbd.clone_copy'])) moment?.keep();
+      if (named.length === 0 && how === 'cloned') moment?.keep();
     } finally {
       await moment?.[Symbol.asyncDispose]();
     }
@@ -157,13 +163,13 @@ export const copier = (images: Images, mounts: Mounts, resize: Resize, config: (
         if (!taken) await mounts.clear(target);
       });
       try {
-        await copyStates(target, source, snapshots, undo, work);
+        await copyStates(target, source, snapshots, info.parent, undo, work);
       } catch (error) {
         taken = endedWith(error, 'EEXIST');
         throw taken ? conflict(`${describeVolume(target)} exists already`, { cause: error }) : error;
       }
       const size = volumeSize(target) ?? info.size;
-      if (size !== info.size) await resize(target, size, work);
+      if (size !== info.size) await resize(target, size, work, info.size);
       if (source.content !== 'iso' && rootMode(target.type) !== rootMode(source.type)) {
         await using mounted = await mounts.mount(target);
         await chmod(mounted.path, rootMode(target.type));

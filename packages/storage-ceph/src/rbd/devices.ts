@@ -81,6 +81,9 @@ const secretOf = async ({ name, user }: Cluster): Promise<string | undefined> =>
   }
 };
 
+/** Writing where there is no room is an error (ENOSPC), and does not wait until there is some (rbd(8), "Kernel rbd options"). */
+const ABORT_ON_FULL = 'abort_on_full';
+
 /** The devices of one pool's images. */
 export type Devices = ReturnType<typeof devicesOf>;
 
@@ -101,7 +104,12 @@ export const devicesOf = (images: Images, fsid: string) => {
     if (known) monitors = read(known.id, 'config_info').split(' ')[0];
     const secret = monitors === undefined ? undefined : await secretOf(images.cluster);
     if (secret === undefined || /\s/.test(`${images.osdPool}${image}${snapshot ?? ''}`)) return undefined;
-    const options = `name=${images.cluster.user},secret=${secret}${snapshot === undefined ? '' : ',ro'}`;
+    const options = [
+      `name=${images.cluster.user}`,
+      `secret=${secret}`,
+      ABORT_ON_FULL,
+      ...(snapshot === undefined ? [] : ['ro']),
+    ].join();
     const line = [monitors, options, images.osdPool, image, snapshot ?? '-'].join(' ');
     try {
       await within(QUICK, `"${image}" was not mapped`, writeFile('/sys/bus/rbd/add_single_major', line));
@@ -132,7 +140,13 @@ export const devicesOf = (images: Images, fsid: string) => {
         await waitForDevice(device);
         return device;
       }
-      const args = ['map', ...(snapshot === undefined ? [] : ['--read-only']), images.spec(image, snapshot)];
+      const args = [
+        'map',
+        '--options',
+        ABORT_ON_FULL,
+        ...(snapshot === undefined ? [] : ['--read-only']),
+        images.spec(image, snapshot),
+      ];
       // Killed in the middle it may be mapped or not: both are seen in /sys.
       return (await ceph(images.cluster, ['rbd', ...args], { prefix: images.guard, what })).trim();
     },

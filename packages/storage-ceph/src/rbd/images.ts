@@ -1,7 +1,7 @@
 /** The RBD images of an OSD pool: one function for each thing that `rbd` can do to them. */
 import { dieWithUs, type Work } from '@lxd-ts/driver-kit';
 import { z } from 'zod';
-import { type CephOptions, type Cluster, ceph, cephJson, endedWith } from '../cluster.ts';
+import { type CephOptions, type Cluster, ceph, cephJson, endedWith, noRoom } from '../cluster.ts';
 
 const parentShape = z.object({ pool: z.string(), image: z.string(), snapshot: z.string() });
 
@@ -70,12 +70,23 @@ export const imagesOf = ({ cluster, osdPool, config, guard }: ImagesOptions) => 
   const spec = (image: string, snapshot?: string): string =>
     snapshot === undefined ? `${osdPool}/${image}` : `${osdPool}/${image}@${snapshot}`;
 
+  /** The OSD pools that images are in. */
+  const writesTo = (): string[] => {
+    const { dataPool } = config();
+    return [osdPool, ...(dataPool === undefined ? [] : [dataPool])];
+  };
+
   /** A short change: it goes on to its end should this process be killed, and the next run waits for it. */
   const change = (args: readonly string[], options: CephOptions = {}): Promise<string> =>
-    ceph(cluster, ['rbd', ...args], { prefix: guard, ...options });
+    ceph(cluster, ['rbd', ...args], { prefix: guard, writesTo: writesTo(), ...options });
   /** A long change: it ends with this process. */
   const longChange = (args: readonly string[], options: CephOptions): Promise<string> =>
-    ceph(cluster, ['rbd', ...args], { prefix: [...dieWithUs, ...guard], slow: true, ...options });
+    ceph(cluster, ['rbd', ...args], {
+      prefix: [...dieWithUs, ...guard],
+      slow: true,
+      writesTo: writesTo(),
+      ...options,
+    });
 
   /** Options of commands that make an image. */
   const making = (): string[] => {
@@ -102,6 +113,9 @@ export const imagesOf = ({ cluster, osdPool, config, guard }: ImagesOptions) => 
     spec,
     guard,
 
+    /** The error that says that there is no room for what is written to images; undefined: there is. */
+    noRoom: () => noRoom(cluster, writesTo()),
+
     /** An image, or undefined. With a snapshot: as it was then. */
     info: (image: string, snapshot?: string): Promise<ImageInfo | undefined> =>
       ifThere(cephJson(cluster, ['rbd', 'info', spec(image, snapshot)], infoShape)),
@@ -116,10 +130,10 @@ export const imagesOf = ({ cluster, osdPool, config, guard }: ImagesOptions) => 
     list: (work?: Work): Promise<ListedImage[]> =>
       cephJson(cluster, ['rbd', 'ls', '--long', osdPool], z.array(listedShape), { work, slow: true }),
 
-    /** The bytes that objects of images and their snapshots take; of all images when none is named. */
+    /** The bytes that objects of images and their snapshots take; of all images when none is named. Undefined: it is not there. */
     async use(image: string | undefined, work?: Work) {
       const which = image === undefined ? ['--pool', osdPool] : [spec(image)];
-      return (await cephJson(cluster, ['rbd', 'du', ...which], useShape, { work, slow: true })).images;
+      return (await ifThere(cephJson(cluster, ['rbd', 'du', ...which], useShape, { work, slow: true })))?.images;
     },
 
     /** Makes an image of so many bytes; `size` 0 is taken by what is imported later. */
@@ -194,9 +208,17 @@ export const imagesOf = ({ cluster, osdPool, config, guard }: ImagesOptions) => 
     /**
      * Removes an image without snapshots.
      *
-     * @throws LxdError conflict when a program or kernel has it open
+     * @throws LxdError conflict when a program or kernel has it open, or its OSD pool is full
      */
-    remove: (image: string, work?: Work): Promise<unknown> => ifThere(longChange(['rm', spec(image)], { work })),
+    async remove(image: string, work?: Work): Promise<void> {
+      try {
+        await longChange(['rm', spec(image)], { work });
+      } catch (error) {
+        if (!endedWith(error, 'ENOENT')) throw error;
+        // `rbd rm` says this too where there is no room for its note in the trash, and the image is still there.
+        if (await this.info(image)) throw (await this.noRoom()) ?? error;
+      }
+    },
 
     /** Whether the head of an image differs from one of its snapshots. */
     async differs(image: string, snapshot: string): Promise<boolean> {

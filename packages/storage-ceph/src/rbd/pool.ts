@@ -97,7 +97,7 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
     measured.changed();
     measured.later(() => {
       measured.background('Removing what is not used', () => sweep(images, measured));
-      measured.measureLater();
+      measured.measureUnknown();
     });
   }
 

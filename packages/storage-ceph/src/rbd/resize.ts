@@ -33,8 +33,12 @@ export const metadataSize = (config: Config): number =>
     ? roundUp(parseSize(config['size.state']), BLOCK)
     : Math.max(METADATA_SIZE, minimumFilesystemSize[configuredFilesystem(config)]);
 
-/** @returns the size that the volume has now, in bytes */
-export type Resize = (volume: Volume, size: number | undefined, work?: Work) => Promise<number>;
+/**
+ * @param size - bytes; undefined: at least the default size
+ * @param now - the size of its image, where the caller knows it
+ * @returns the size that the volume has then, in bytes
+ */
+export type Resize = (volume: Volume, size: number | undefined, work?: Work, now?: number) => Promise<number>;
 
 export const resizer = (images: Images, devices: Devices, mounts: Mounts): Resize => {
   const grow = async (volume: Volume, content: ContentType, size: number, work?: Work): Promise<void> => {
@@ -62,12 +66,12 @@ export const resizer = (images: Images, devices: Devices, mounts: Mounts): Resiz
     }
   };
 
-  return async (volume, size, work) => {
-    const info = await images.info(imageName(volume));
-    if (info === undefined) throw notFound(`${describeVolume(volume)} is not there`);
+  return async (volume, size, work, known) => {
+    const before = known ?? (await images.info(imageName(volume)))?.size;
+    if (before === undefined) throw notFound(`${describeVolume(volume)} is not there`);
     // An image always has a size: without a limit it has at least the usual one.
-    const wanted = size ?? Math.max(info.size, defaultBlockSize);
-    if (wanted < info.size) await shrink(volume, volume.content, wanted, work);
+    const wanted = size ?? Math.max(before, defaultBlockSize);
+    if (wanted < before) await shrink(volume, volume.content, wanted, work);
     // Growing is repeated at the same size, should it have been cut short.
     else await grow(volume, volume.content, wanted, work);
     if (!hasMetadata(volume) || !volume.config['size.state']) return wanted;

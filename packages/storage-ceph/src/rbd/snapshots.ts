@@ -9,6 +9,7 @@ import {
   type Volume,
   volumeSize,
 } from '@lxd-ts/driver-kit';
+import { endedWith } from '../cluster.ts';
 import { momentOf, takeSnapshots } from './moment.ts';
 import { imageName, imageNames, snapshotName } from './names.ts';
 import { removeImage, removeSnapshot } from './removal.ts';
@@ -29,7 +30,7 @@ export const snapshotCalls = (
   /** Gives what was received the size that it is configured to have. */
   const fit = async (volume: Volume): Promise<void> => {
     const [size, info] = [volumeSize(volume), await images.info(imageName(volume))];
-    if (size !== undefined && info && size !== info.size) await resize(volume, size);
+    if (size !== undefined && info && size !== info.size) await resize(volume, size, undefined, info.size);
     measured.setSize(imageName(volume), size ?? info?.size ?? 0);
   };
 
@@ -55,8 +56,18 @@ export const snapshotCalls = (
       checkName({ ...volume, snapshot: name });
       await mounts.clear(volume);
       await using undo = new UndoStack();
+      const main = imageName(volume);
       for (const image of imageNames(volume)) {
-        await images.renameSnapshot(image, rbdName(volume), snapshotName(name));
+        try {
+          await images.renameSnapshot(image, rbdName(volume), snapshotName(name));
+        } catch (error) {
+          // As with volumes, a try that was cut short may have got so far.
+          const before =
+            endedWith(error, 'ENOENT') &&
+            image !== main &&
+            (await images.info(image, snapshotName(name))) !== undefined;
+          if (!before) throw error;
+        }
         undo.add(`rename ${image}@${name}`, () => images.renameSnapshot(image, snapshotName(name), rbdName(volume)));
       }
       undo.commit();
@@ -69,7 +80,7 @@ export const snapshotCalls = (
       await changing(root, images, imageNames(volume), async () => {
         for (const image of imageNames(volume)) await images.rollBack(image, was.name, work);
         // A snapshot has the size of its time.
-        if (now && now.size !== was.size) await resize(volume, now.size, work);
+        if (now && now.size !== was.size) await resize(volume, now.size, work, was.size);
       });
       measured.same(imageName(volume), `${imageName(volume)}@${was.name}`);
       if (now) measured.setSize(imageName(volume), now.size);

@@ -30,7 +30,7 @@ const importDiff = (images: Images, image: string): Argv => [
 ];
 
 const limited = (images: Images, work: Work, what: string): TimeLimit & { readonly both: AbortSignal } => {
-  const limit = timeLimit(PATIENT, `Ceph cluster "${images.cluster.name}" did not go on with ${what}`);
+  const limit = timeLimit(PATIENT, `Ceph cluster "${images.cluster.name}" did not go on with ${what}`, images.noRoom);
   return Object.assign(limit, { both: AbortSignal.any([limit.signal, ...(work.signal ? [work.signal] : [])]) });
 };
 

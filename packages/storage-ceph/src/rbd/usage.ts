@@ -71,6 +71,8 @@ export const measurementsOf = (images: Images, initial: PoolResources['space'], 
   const running = new Set<Promise<unknown>>();
   let gathering: NodeJS.Timeout | undefined;
   const timers = new Set<NodeJS.Timeout>();
+  const toMeasure = new Set<string>();
+  let measuring: NodeJS.Timeout | undefined;
 
   /** What a name of an image or snapshot stands for. */
   const key = (image: string, snapshot?: string): string => (snapshot === undefined ? image : `${image}@${snapshot}`);
@@ -103,7 +105,7 @@ export const measurementsOf = (images: Images, initial: PoolResources['space'], 
   const timer = setInterval(refreshSpace, AGAIN).unref();
 
   const measure = async (image: string | undefined): Promise<void> => {
-    for (const one of await images.use(image, { signal: end.signal })) {
+    for (const one of (await images.use(image, { signal: end.signal })) ?? []) {
       if (one.snapshot === undefined) sizes.set(one.name, one.provisioned_size);
       const name = key(one.name, one.snapshot);
       // What a file system said itself is better.
@@ -148,16 +150,32 @@ export const measurementsOf = (images: Images, initial: PoolResources['space'], 
     forget(image: string): void {
       used.delete(image);
       sizes.delete(image);
+      toMeasure.delete(image);
     },
 
-    /** Has the use of an image measured, or of all that nothing is known of. */
-    measureLater(image?: string): void {
-      if (du()) background('Measuring', () => measure(image));
+    /** Has the use of an image measured in a while: once, however often it changes until then. */
+    measureLater(image: string): void {
+      if (!du() || end.signal.aborted) return;
+      toMeasure.add(image);
+      measuring ??= setTimeout(() => {
+        measuring = undefined;
+        const all = [...toMeasure];
+        toMeasure.clear();
+        background('Measuring', async () => {
+          for (const one of all) await measure(one);
+        });
+      }, GATHER).unref();
+    },
+
+    /** Has the use of all images measured that nothing is known of. */
+    measureUnknown(): void {
+      if (du()) background('Measuring', () => measure(undefined));
     },
 
     async [Symbol.asyncDispose](): Promise<void> {
       clearInterval(timer);
       clearTimeout(gathering);
+      clearTimeout(measuring);
       for (const one of timers) clearTimeout(one);
       end.abort(new Error('The pool was closed'));
       await Promise.all(running);

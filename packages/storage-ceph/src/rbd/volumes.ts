@@ -1,5 +1,5 @@
 /** The calls about volumes of an open pool: making, finding, changing and removing them. */
-import { chmod } from 'node:fs/promises';
+import { chmod, open } from 'node:fs/promises';
 import {
   badRequest,
   configuredFilesystem,
@@ -8,11 +8,14 @@ import {
   describeVolume,
   type Fill,
   type FoundVolume,
+  isKind,
   makeFilesystem,
+  messageOf,
   minimumFilesystemSize,
   notFound,
   removeLostAndFound,
   roundUp,
+  syncFilesystem,
   UndoStack,
   type Volume,
   type VolumeCalls,
@@ -20,7 +23,7 @@ import {
   type Work,
 } from '@lxd-ts/driver-kit';
 import { diskUsage } from '@lxd-ts/host';
-import { endedWith, QUICK, within } from '../cluster.ts';
+import { endedWith, PATIENT, QUICK, within } from '../cluster.ts';
 import type { Copier } from './copies.ts';
 import type { Devices } from './devices.ts';
 import type { Images } from './images.ts';
@@ -100,6 +103,25 @@ export const volumeCalls = ({ images, devices, mounts, measured, resize, copier 
       await chmod(mounted.path, rootMode(volume.type));
     }
     await fill?.(mounted, work);
+    // What there is no room for shows when it is written back.
+    const whole = `${describeVolume(volume)} was not written back`;
+    if (volume.content === 'filesystem' || hasMetadata(volume)) {
+      await within(PATIENT, whole, syncFilesystem(mounted.path));
+    }
+    if (fill === undefined || mounted.disk === undefined) return;
+    await using disk = await open(mounted.disk, 'r+');
+    await within(PATIENT, whole, disk.sync());
+  };
+
+  /** Does what writes to a volume. Why the kernel could not write is asked before what was made is removed. */
+  const writing = async (work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      const failed = /ENOSPC|EIO|EROFS|No space left|Input\/output error|Read-only file system/;
+      const reason = failed.test(messageOf(error)) ? await images.noRoom() : undefined;
+      throw reason === undefined || isKind(error) ? error : conflict(reason.message, { cause: error });
+    }
   };
 
   return {
@@ -113,12 +135,12 @@ export const volumeCalls = ({ images, devices, mounts, measured, resize, copier 
       checkName(volume);
       const size = roundUp(volumeSize(volume) ?? defaultBlockSize, BLOCK);
       await using undo = new UndoStack();
-      if (hasMetadata(volume)) {
-        await makeFilesystemImage(volume, metadataSize(volume.config), undo, work);
-      }
-      if (volume.content === 'filesystem') await makeFilesystemImage(volume, size, undo, work);
-      else await makeImage(volume, imageName(volume), size, undo, work);
-      await fillVolume(volume, fill, work);
+      await writing(async () => {
+        if (hasMetadata(volume)) await makeFilesystemImage(volume, metadataSize(volume.config), undo, work);
+        if (volume.content === 'filesystem') await makeFilesystemImage(volume, size, undo, work);
+        else await makeImage(volume, imageName(volume), size, undo, work);
+        await fillVolume(volume, fill, work);
+      });
       if (volume.type === 'image') await copier.seal(volume, work);
       undo.commit();
       measured.changed();
@@ -151,9 +173,19 @@ export const volumeCalls = ({ images, devices, mounts, measured, resize, copier 
       const names = imageNames(renamed);
       for (const [at, image] of imageNames(volume).entries()) {
         const next = names[at] ?? '';
-        if (await images.info(next)) throw conflict(`${describeVolume(renamed)} exists already`);
-        undo.add(`rename ${next}`, () => images.rename(next, image));
-        await images.rename(image, next);
+        let ours = true;
+        undo.add(`rename ${next}`, async () => {
+          if (ours) await images.rename(next, image);
+        });
+        try {
+          await images.rename(image, next);
+        } catch (error) {
+          ours = !endedWith(error, 'EEXIST');
+          if (!ours) throw conflict(`${describeVolume(renamed)} exists already`, { cause: error });
+          // The metadata of a disk goes first: a try that was cut short may have got so far.
+          const before = endedWith(error, 'ENOENT') && at < names.length - 1 && (await images.info(next)) !== undefined;
+          if (!before) throw error;
+        }
         measured.same(next, image);
         measured.setSize(next, measured.size(image) ?? defaultBlockSize);
         measured.forget(image);

@@ -44,7 +44,10 @@ mon max pg per osd = 2000
 auth allow insecure global id reclaim = false
 mon data avail warn = 2
 mon data avail crit = 1
+[mon]
+pid file = /var/run/ceph/$type.$id.pid
 [osd]
+pid file = /var/run/ceph/$type.$id.pid
 osd memory target = 939524096
 bluestore block size = 10737418240
 [client.rgw.a]
