@@ -217,7 +217,7 @@ export const createInstanceMigration = (parts: Parts): InstanceMigration => {
         );
       }
       return async (connection, work) => {
-        using _lock = await locks.wait(lockKey(instance), 'migrate', work.signal);
+        using lock = await locks.wait(lockKey(instance), 'migrate', work.signal);
         const source = await store.get(instance.project, instance.name);
         const { snapshot, instanceOnly, allowInconsistent } = options;
         const list = instanceOnly || snapshot !== undefined ? [] : await snapshots.list(source);
@@ -249,6 +249,7 @@ export const createInstanceMigration = (parts: Parts): InstanceMigration => {
               : {}),
             whileStill: (send) =>
               snapshot !== undefined || allowInconsistent ? send() : lifecycle.whileFrozen(source, send),
+            sent: () => lock[Symbol.dispose](),
           },
           work,
         );
@@ -268,7 +269,7 @@ export const createInstanceMigration = (parts: Parts): InstanceMigration => {
         name,
         project,
         async receive(connection, work) {
-          using _lock = existing && locks.hold(lockKey(existing), 'refresh');
+          using lock = existing && locks.hold(lockKey(existing), 'refresh');
           return receiveVolume<Instance>(
             connection,
             {
@@ -285,10 +286,12 @@ export const createInstanceMigration = (parts: Parts): InstanceMigration => {
                   if (!offered.some((other) => isSame(one, other))) await snapshots.remove(existing, one);
                 return { snapshots: offered.filter((one) => !own.some((other) => isSame(other, one))), refresh: true };
               },
-              take: ({ idmap }, chosen, arrival) =>
-                existing
-                  ? refresh(existing, arrival, chosen, idmap)
-                  : make(project, request, name, arrival, chosen, idmap),
+              async take({ idmap }, chosen, arrival) {
+                if (!existing) return make(project, request, name, arrival, chosen, idmap);
+                const refreshed = await refresh(existing, arrival, chosen, idmap);
+                lock?.[Symbol.dispose]();
+                return refreshed;
+              },
             },
             work,
           );

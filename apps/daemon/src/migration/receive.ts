@@ -33,7 +33,10 @@ export interface Incoming<T> {
     /** One of the formats that the sender offers. Absent: rsync. */
     readonly format?: string | undefined;
   }>;
-  /** Takes all of it in; calls `receive` once for each snapshot chosen, and once more. */
+  /**
+   * Takes all of it in; calls `receive` once for each snapshot chosen, and once more. Locks are given up by its end: the sender's
+   * client may see the end of it all, and use what has come, before we do.
+   */
   take(header: MigrationHeader, snapshots: readonly SentSnapshot[], arrival: Arrival): Promise<T>;
 }
 

@@ -23,6 +23,8 @@ export interface Outgoing {
   mount(snapshot: string | undefined): Promise<MountedVolume>;
   /** Runs the sending of the volume as it is, holding it still. */
   whileStill(send: () => Promise<void>): Promise<void>;
+  /** Called when all is sent. The receiver's client may see the end of it all, and use what was sent, before we do. */
+  sent(): void;
   /** Present where the storage driver has a format of its own, which is of one moment by itself. */
   readonly own?: {
     /** The driver's name. */
@@ -88,5 +90,6 @@ export const sendVolume = (connection: Connection, outgoing: Outgoing, work: Wor
       for (const name of chosen) await send(name);
       await outgoing.whileStill(() => send(undefined));
     }
+    outgoing.sent();
     await success();
   });

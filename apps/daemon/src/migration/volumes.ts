@@ -214,7 +214,7 @@ export const createVolumeMigration = ({ pools, volumes, store, locks }: Parts): 
       if (snapshot !== undefined && !(await ready(found)).some((one) => one.name === snapshot))
         throw badRequest(`Volume "${name.name}" has no snapshot "${snapshot}"`);
       return async (connection, work) => {
-        using _lock = await locks.wait(volumeLock(name), 'migrate', work.signal);
+        using lock = await locks.wait(volumeLock(name), 'migrate', work.signal);
         const located = await volumes.locate(name);
         const { open, volume, row } = located;
         const { driver, storage } = open;
@@ -250,6 +250,7 @@ export const createVolumeMigration = ({ pools, volumes, store, locks }: Parts): 
                 }
               : {}),
             whileStill: (send) => send(),
+            sent: () => lock[Symbol.dispose](),
           },
           work,
         );
@@ -267,7 +268,7 @@ export const createVolumeMigration = ({ pools, volumes, store, locks }: Parts): 
         );
       if (existing) await volumes.refuseInUse(name, 'refreshed');
       return async (connection, work) => {
-        using _lock = locks.hold(volumeLock(name), existing ? 'refresh' : 'create');
+        using lock = locks.hold(volumeLock(name), existing ? 'refresh' : 'create');
         await receiveVolume<void>(
           connection,
           {
@@ -288,10 +289,11 @@ export const createVolumeMigration = ({ pools, volumes, store, locks }: Parts): 
                 refresh: true,
               };
             },
-            take: async (header, chosen, arrival) =>
-              existing
-                ? refresh(await volumes.locate(name), arriving.config, header, chosen, arrival)
-                : make(arriving, header, chosen, arrival),
+            async take(header, chosen, arrival) {
+              if (existing) await refresh(await volumes.locate(name), arriving.config, header, chosen, arrival);
+              else await make(arriving, header, chosen, arrival);
+              lock[Symbol.dispose]();
+            },
           },
           work,
         );
