@@ -26,7 +26,6 @@ const refused = async (...args: string[]): Promise<string> => {
 
 beforeAll(async () => {
   lxd = await startLxd(ours);
-  await lxd.start();
   await lxc('storage', 'create', 'dir', 'dir');
   await lxc('storage', 'create', 'btr', 'btrfs', 'size=512MiB');
   await lxc('config', 'set', 'core.storage_buckets_address', '127.0.0.1:8555');

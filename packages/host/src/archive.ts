@@ -31,7 +31,7 @@ const PROGRESS_MS = 200;
 const faithful = ['--numeric-owner', '--xattrs', '--xattrs-include=*', '--acls'];
 
 /** Tells how far programs have come with a file they read or write through a descriptor that is shared with them. */
-function watchPosition(fd: number, onProgress: ArchiveOptions['onProgress']): Disposable {
+export function watchPosition(fd: number, onProgress: ArchiveOptions['onProgress']): Disposable {
   if (!onProgress) return { [Symbol.dispose]: () => undefined };
   const tell = () => onProgress(Number(/^pos:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1]));
   const timer = setInterval(tell, PROGRESS_MS);

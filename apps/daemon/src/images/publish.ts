@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { stat, writeFile } from 'node:fs/promises';
+import { open, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badRequest, type Config, type MountedVolume, type Work } from '@lxd-ts/driver-kit';
-import { type Argv, run, spawnStream } from '@lxd-ts/host';
+import { type Argv, run, spawnStream, watchPosition } from '@lxd-ts/host';
 import type { Locks } from '../core/locks.ts';
 import { type Instance, lockKey } from '../instances/instance.ts';
-import { type ReceivedFiles, saveStream } from './files.ts';
+import type { ReceivedFiles } from './files.ts';
 import { formatMetadata, openImageRoot, readMetadata, templateNames } from './metadata.ts';
 import type { ImageRecord, ImageService } from './service.ts';
 import type { Image } from './store.ts';
@@ -58,9 +58,11 @@ export const compressorOf = (algorithm: string): Argv | undefined => {
   return program && [...program, ...options];
 };
 
-const hashOf = async (file: string): Promise<string> => {
+/** It is read again in large pieces, from memory as a rule, which costs less than to lead it through here in small ones. */
+const hashOf = async (file: string, signal: AbortSignal | undefined): Promise<string> => {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(file)) hash.update(chunk);
+  const content = createReadStream(file, { highWaterMark: 1024 * 1024, ...(signal ? { signal } : {}) });
+  for await (const chunk of content) hash.update(chunk);
   return hash.digest('hex');
 };
 
@@ -99,6 +101,12 @@ export const createPublish = ({ images, locks, mount, isRunning }: Parts) => {
     if (instance.type === 'container') sources.push('rootfs');
     if (templateNames(root).length > 0) sources.push('templates');
     const main = join(directory, 'main');
+    const packed = async (): Promise<ReceivedFiles> => ({
+      main,
+      fingerprint: await hashOf(main, signal),
+      size: (await stat(main)).size,
+      filename: request.filename,
+    });
     if (request.compression === 'squashfs') {
       const paths = ['rootfs', 'templates']
         .filter((name) => sources.includes(name))
@@ -108,26 +116,23 @@ export const createPublish = ({ images, locks, mount, isRunning }: Parts) => {
         ...options,
         debianPackage: 'squashfs-tools',
       });
-      return { main, fingerprint: await hashOf(main), size: (await stat(main)).size, filename: request.filename };
+      return await packed();
     }
     const tar: Argv = ['tar', '--numeric-owner', '--xattrs', '--sort=name', '-cf', '-', ...sources];
     const compressor = compressorOf(request.compression);
-    const packing = spawnStream(compressor ? [tar, compressor] : [tar], options);
-    if (!packing.stdout) throw new Error('tar has no output');
-    const hash = createHash('sha256');
     const started = performance.now();
-    let reported = 0;
-    const size = await saveStream(packing.stdout, main, hash, (bytes) => {
-      if (performance.now() - reported < 250) return;
-      reported = performance.now();
-      progress?.({
-        stage: 'create_image_from_container_pack',
-        bytes,
-        speed: bytes / ((performance.now() - started) / 1000),
-      });
-    });
-    await packing.done;
-    return { main, fingerprint: hash.digest('hex'), size, filename: request.filename };
+    await using file = await open(main, 'wx', 0o600);
+    {
+      using _ = watchPosition(file.fd, (bytes) =>
+        progress?.({
+          stage: 'create_image_from_container_pack',
+          bytes,
+          speed: bytes / ((performance.now() - started) / 1000),
+        }),
+      );
+      await spawnStream(compressor ? [tar, compressor] : [tar], { ...options, stdout: file.fd }).done;
+    }
+    return await packed();
   };
 
   return async (source: PublishSource, request: PublishRequest, work: Work): Promise<Image> => {
