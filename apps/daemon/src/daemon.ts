@@ -2,9 +2,10 @@
  * The composition root: makes every area of the daemon (`composition/`), and starts and stops them in order.
  * It alone names concrete drivers.
  */
+import { mkdir } from 'node:fs/promises';
 import { instanceUrl } from '@lxd-ts/api';
-import { type Driver, notFound } from '@lxd-ts/driver-kit';
-import { releaseMemory } from '@lxd-ts/host';
+import { conflict, type Driver, notFound } from '@lxd-ts/driver-kit';
+import { lockDirectory, releaseMemory } from '@lxd-ts/host';
 import { lxc } from '@lxd-ts/instance-lxc';
 import { bridge, bridgedNic, p2pNic } from '@lxd-ts/network-bridge';
 import { btrfs } from '@lxd-ts/storage-btrfs';
@@ -20,6 +21,7 @@ import { createInstances, type Instances } from './composition/instances.ts';
 import { createNetworks } from './composition/networks.ts';
 import { createStorage } from './composition/storage.ts';
 import { whenAtRest } from './core/at-rest.ts';
+import type { Directories } from './core/directories.ts';
 import { every } from './core/every.ts';
 import { everyMinute } from './core/schedule.ts';
 import { deviceDrivers } from './devices/index.ts';
@@ -123,8 +125,15 @@ const startTasks = ({ base, storage, images, instances: area }: Areas): readonly
   ];
 };
 
-/** Starts the daemon and returns when it answers. Instances and networks come up in the background after that. */
-export const startDaemon = async ({ gid, onShutdown, ...options }: DaemonOptions): Promise<Daemon> => {
+/** Nobody else works in the directory until this is disposed of, or the process ends. @throws LxdError conflict */
+const holdAlone = async ({ root }: Directories): Promise<Disposable> => {
+  await mkdir(root, { recursive: true, mode: 0o711 });
+  const lock = lockDirectory(root);
+  if (!lock) throw conflict('LXD is already running');
+  return lock;
+};
+
+const startAlone = async ({ gid, onShutdown, ...options }: DaemonOptions): Promise<Daemon> => {
   const base = await openBase({ ...options, drivers });
   const { directories, log, operations, settings, stores, local, global } = base;
   // A volume's record tells of its instance, which lies in a volume.
@@ -166,4 +175,29 @@ export const startDaemon = async ({ gid, onShutdown, ...options }: DaemonOptions
       await storage.pools.closeAll();
     },
   };
+};
+
+/**
+ * Starts the daemon and returns when it answers. Instances and networks come up in the background after that.
+ *
+ * @throws LxdError conflict when one works in the directory already
+ */
+export const startDaemon = async (options: DaemonOptions): Promise<Daemon> => {
+  const alone = await holdAlone(options.directories);
+  try {
+    const daemon = await startAlone(options);
+    return {
+      async stop() {
+        await daemon.stop();
+        alone[Symbol.dispose]();
+      },
+      async shutdown(how) {
+        await daemon.shutdown(how);
+        alone[Symbol.dispose]();
+      },
+    };
+  } catch (error) {
+    alone[Symbol.dispose]();
+    throw error;
+  }
 };

@@ -17,6 +17,7 @@ export * from './idmap-formats.ts';
 export * from './idmapped-mount.ts';
 export * from './ip.ts';
 export * from './lines.ts';
+export * from './lock-directory.ts';
 export * from './loop.ts';
 export * from './mount.ts';
 export { type MountAttribute, type Propagation, setMountAttributes } from './mount-attributes.ts';

@@ -203,3 +203,5 @@ export const madvise = wrapped<[address: bigint, length: bigint, advice: number]
 );
 /** malloc_trim(3): how much to leave at the top of the heap. */
 export const mallocTrim = wrapped<[pad: number]>('int malloc_trim(size_t)');
+/** flock(2). */
+export const flockCall = wrapped<[fd: number, operation: number]>('int flock(int, int)');
