@@ -131,6 +131,7 @@ const codes = {
   EBUSY: 16,
   EEXIST: 17,
   EINVAL: 22,
+  ENOSPC: 28,
   ETIMEDOUT: 110,
   noSuchBucket: 2002 & 0xff,
   invalidAccessKey: 2028 & 0xff,

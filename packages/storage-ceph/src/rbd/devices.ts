@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { conflict, waitForDevice } from '@lxd-ts/driver-kit';
 import { isErrno } from '@lxd-ts/host';
-import { type Cluster, ceph, QUICK, within } from '../cluster.ts';
+import { type Cluster, ceph, endedWith, QUICK, within } from '../cluster.ts';
 import type { Images } from './images.ts';
 
 const directory = '/sys/bus/rbd/devices';
@@ -130,25 +130,31 @@ export const devicesOf = (images: Images, fsid: string) => {
      * Maps an image, or a snapshot (read-only). One that is mapped is taken as it is.
      *
      * @returns the device's path
-     * @throws LxdError not-found, with `what` in its sentence
+     * @throws LxdError not-found, with `what` in its sentence; conflict when the OSD pool is full
      */
     async map(image: string, snapshot: string | undefined, what: string): Promise<string> {
       const mapped = find(image, snapshot);
       if (mapped) return mapped.device;
-      const device = await mapDirectly(image, snapshot);
-      if (device !== undefined) {
-        await waitForDevice(device);
-        return device;
+      try {
+        const device = await mapDirectly(image, snapshot);
+        if (device !== undefined) {
+          await waitForDevice(device);
+          return device;
+        }
+        const args = [
+          'map',
+          '--options',
+          ABORT_ON_FULL,
+          ...(snapshot === undefined ? [] : ['--read-only']),
+          images.spec(image, snapshot),
+        ];
+        // Killed in the middle it may be mapped or not: both are seen in /sys.
+        return (await ceph(images.cluster, ['rbd', ...args], { prefix: images.guard, what })).trim();
+      } catch (error) {
+        // Who maps an image to write to it says so to the cluster, and that is written too.
+        if (!isErrno(error, 'ENOSPC') && !endedWith(error, 'ENOSPC')) throw error;
+        throw (await images.noRoom()) ?? error;
       }
-      const args = [
-        'map',
-        '--options',
-        ABORT_ON_FULL,
-        ...(snapshot === undefined ? [] : ['--read-only']),
-        images.spec(image, snapshot),
-      ];
-      // Killed in the middle it may be mapped or not: both are seen in /sys.
-      return (await ceph(images.cluster, ['rbd', ...args], { prefix: images.guard, what })).trim();
     },
 
     /**
