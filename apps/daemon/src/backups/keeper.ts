@@ -141,7 +141,7 @@ export const createBackups = <Owner extends BackupOwner>(parts: BackupParts<Owne
   };
 
   const create = async (owner: Owner, request: BackupRequest, work: Work): Promise<void> => {
-    using _lock = locks.hold(parts.lockOf(owner), 'backup');
+    using _lock = await locks.hold(parts.lockOf(owner), 'backup');
     const current = await parts.current(owner);
     await using undo = new UndoStack((what, error) =>
       log.error({ err: error, owner: owner.name, backup: request.name }, `Could not undo: ${what}`),
@@ -202,7 +202,7 @@ export const createBackups = <Owner extends BackupOwner>(parts: BackupParts<Owne
 
     async rename(owner, name, to) {
       checkBackupName(to);
-      using _lock = locks.hold(parts.lockOf(owner), 'rename backup');
+      using _lock = await locks.hold(parts.lockOf(owner), 'rename backup');
       const backup = await get(owner, name);
       if ((await store.list(owner.id)).some((one) => one.name === to)) {
         throw conflict(`Backup "${owner.name}/${to}" already exists`);
@@ -216,7 +216,7 @@ export const createBackups = <Owner extends BackupOwner>(parts: BackupParts<Owne
     },
 
     async delete(owner, name) {
-      using _lock = locks.hold(parts.lockOf(owner), 'delete backup');
+      using _lock = await locks.hold(parts.lockOf(owner), 'delete backup');
       await remove(owner, await get(owner, name));
       parts.publish('deleted', owner, name);
     },

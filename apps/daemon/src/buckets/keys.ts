@@ -79,7 +79,7 @@ export const createBucketKeys = ({ pools, stores: { buckets: store }, records, l
     async create(bucket, name, content) {
       checkName('bucketKey', name);
       const made = { name, ...complete(content) };
-      using _lock = locks.hold(bucketLock(bucket), 'create a key of');
+      using _lock = await locks.hold(bucketLock(bucket), 'create a key of');
       const owner = await bucketOf(bucket);
       const { storage } = await pools.open(bucket.pool);
       const key = await store.insertKey(owner.id, made);
@@ -95,7 +95,7 @@ export const createBucketKeys = ({ pools, stores: { buckets: store }, records, l
     },
 
     async update(bucket, name, content, ifMatch) {
-      using _lock = locks.hold(bucketLock(bucket), 'update a key of');
+      using _lock = await locks.hold(bucketLock(bucket), 'update a key of');
       const owner = await bucketOf(bucket);
       const before = await store.key(owner.id, name);
       checkIfMatch(ifMatch, editableKey(before));
@@ -113,7 +113,7 @@ export const createBucketKeys = ({ pools, stores: { buckets: store }, records, l
     },
 
     async delete(bucket, name) {
-      using _lock = locks.hold(bucketLock(bucket), 'delete a key of');
+      using _lock = await locks.hold(bucketLock(bucket), 'delete a key of');
       const owner = await bucketOf(bucket);
       const key = await store.key(owner.id, name);
       const { storage } = await pools.open(bucket.pool);

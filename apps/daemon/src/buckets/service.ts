@@ -135,7 +135,7 @@ export const createBucketService = (parts: Parts): BucketService => {
 
     async create(name, content) {
       checkName('bucket', name.name);
-      using _lock = locks.hold(bucketLock(name), 'create');
+      using _lock = await locks.hold(bucketLock(name), 'create');
       const open = await pools.open(name.pool);
       const given = withoutEmpty(content.config);
       check(open, given);
@@ -162,7 +162,7 @@ export const createBucketService = (parts: Parts): BucketService => {
     },
 
     async update(name, change, ifMatch) {
-      using _lock = locks.hold(bucketLock(name), 'update');
+      using _lock = await locks.hold(bucketLock(name), 'update');
       const bucket = await get(name);
       checkIfMatch(ifMatch, editableBucket(bucket));
       const open = await pools.open(name.pool);
@@ -175,7 +175,7 @@ export const createBucketService = (parts: Parts): BucketService => {
     },
 
     async delete(name) {
-      using _lock = locks.hold(bucketLock(name), 'delete');
+      using _lock = await locks.hold(bucketLock(name), 'delete');
       const bucket = await get(name);
       const open = await pools.open(name.pool);
       // From here on it is gone for all others, and the next start removes what is left should this one end here.

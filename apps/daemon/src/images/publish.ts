@@ -140,7 +140,7 @@ export const createPublish = ({ images, locks, mount, isRunning }: Parts) => {
     compressorOf(request.compression);
     // It is heavy on disk and processor: one after the other (spec 04.112).
     using _turn = await locks.wait('publishing of images', 'publish', work.signal);
-    using _lock = snapshot === undefined ? locks.hold(lockKey(instance), 'publish') : undefined;
+    using _lock = snapshot === undefined ? await locks.hold(lockKey(instance), 'publish') : undefined;
     if (snapshot === undefined && isRunning(instance)) throw badRequest('Cannot export a running instance as an image');
     await using directory = await images.workDirectory();
     return await images.add(await pack(source, request, directory.path, work), { ...request.record, properties: {} });

@@ -193,7 +193,7 @@ export const createImageService = (parts: Parts): ImageService => {
     },
 
     async delete(image) {
-      using _lock = locks.hold(lockKey(image.fingerprint), 'delete');
+      using _lock = await locks.hold(lockKey(image.fingerprint), 'delete');
       await remove(image);
       events.lifecycle('image-deleted', imageUrl(image.fingerprint), image.project);
     },

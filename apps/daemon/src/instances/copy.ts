@@ -155,7 +155,7 @@ export const createCopying = (parts: Parts): Copying => {
   const refresh = async (existing: Instance, request: InstancesPost, from: Origin, work: Work): Promise<Instance> => {
     if (existing.id === from.instance.id) throw badRequest('An instance cannot be refreshed from itself');
     using _source = await locks.wait(lockKey(from.instance), 'copy', work.signal);
-    using _target = locks.hold(lockKey(existing), 'refresh');
+    using _target = await locks.hold(lockKey(existing), 'refresh');
     const origin = await originOf(from.instance.project, request.source.source);
     const target = await store.get(existing.project, existing.name);
     if (instances.runOf(target)) throw badRequest('Cannot refresh a running instance: stop it first');

@@ -151,7 +151,7 @@ export const createCreation = (parts: CreationParts): Creation => {
   };
 
   const make: Creation['make'] = async (instance, source, work, addRows) => {
-    using _lock = locks.hold(lockKey(instance), 'create');
+    using _lock = await locks.hold(lockKey(instance), 'create');
     await using undo = new UndoStack((what, error) =>
       log.error({ err: error, instance: instance.name }, `Could not undo: ${what}`),
     );

@@ -254,7 +254,7 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
   };
 
   const start = async (instance: Instance): Promise<void> => {
-    using _lock = locks.hold(lockKey(instance), 'start');
+    using _lock = await locks.hold(lockKey(instance), 'start');
     if (runs.get(instance)) throw badRequest('The instance is already running');
     try {
       await boot(await store.get(instance.project, instance.name));
@@ -301,7 +301,7 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
 
   const stop = async (instance: Instance, options: StopOptions): Promise<void> => {
     {
-      using _lock = locks.hold(lockKey(instance), 'stop');
+      using _lock = await locks.hold(lockKey(instance), 'stop');
       const run = requireRun(instance);
       run.intent = 'stop';
       await end(instance, run, options);
@@ -311,7 +311,7 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
   };
 
   const restart = async (instance: Instance, options: StopOptions): Promise<void> => {
-    using _lock = locks.hold(lockKey(instance), 'restart');
+    using _lock = await locks.hold(lockKey(instance), 'restart');
     const run = requireRun(instance);
     run.intent = 'restart';
     await end(instance, run, options);
@@ -320,7 +320,7 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
   };
 
   const setFrozen = async (instance: Instance, frozen: boolean): Promise<void> => {
-    using _lock = locks.hold(lockKey(instance), frozen ? 'freeze' : 'unfreeze');
+    using _lock = await locks.hold(lockKey(instance), frozen ? 'freeze' : 'unfreeze');
     const run = requireRun(instance);
     if (run.frozen === frozen)
       throw badRequest(frozen ? 'The instance is already frozen' : 'The instance is not frozen');

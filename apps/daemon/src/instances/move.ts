@@ -45,7 +45,7 @@ export const createMoving = (parts: Parts): Moving => {
 
   return {
     async toPool({ project, name }, pool, instanceOnly, work) {
-      using _lock = locks.hold(lockKey({ project, name }), 'move');
+      using _lock = await locks.hold(lockKey({ project, name }), 'move');
       const instance = await store.get(project, name);
       if (instances.runOf(instance))
         throw badRequest('The instance is running: stop it before it is moved to another pool');

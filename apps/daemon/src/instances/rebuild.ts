@@ -64,7 +64,7 @@ export const createRebuilding = (parts: Parts): Rebuilding => {
 
   return {
     async rebuild({ project, name }, source, work) {
-      using _lock = locks.hold(lockKey({ project, name }), 'rebuild');
+      using _lock = await locks.hold(lockKey({ project, name }), 'rebuild');
       const instance = await store.get(project, name);
       if (parts.instances.runOf(instance)) throw badRequest('The instance must be stopped to be rebuilt');
       if ((await parts.snapshots.list(instance)).length > 0)

@@ -248,7 +248,7 @@ export const createInstanceService = (parts: Parts): InstanceService => {
     },
 
     async hotplug(instance, device, wanted) {
-      using _lock = await locks.wait(lockKey(instance), 'update devices');
+      using _lock = await locks.own(lockKey(instance), 'update devices');
       const run = runs.get(instance);
       const next = run && (await wanted());
       if (!run || !next) return;
@@ -270,7 +270,7 @@ export const createInstanceService = (parts: Parts): InstanceService => {
 
     async rename(instance, name) {
       checkName('instance', name);
-      using _lock = locks.hold(lockKey(instance), 'rename');
+      using _lock = await locks.hold(lockKey(instance), 'rename');
       if (runs.get(instance)) throw badRequest('Renaming of a running instance is not allowed: stop it first');
       if (await store.find(instance.project, name)) throw conflict(`Name "${name}" already in use`);
       await using undo = new UndoStack((what, error) =>
@@ -293,7 +293,7 @@ export const createInstanceService = (parts: Parts): InstanceService => {
     },
 
     async delete(instance) {
-      using _lock = locks.hold(lockKey(instance), 'delete');
+      using _lock = await locks.hold(lockKey(instance), 'delete');
       const current = await store.get(instance.project, instance.name);
       if (runs.get(current)) throw badRequest('The instance is currently running, stop it first or use --force');
       if (isTrue(current.expanded.config['security.protection.delete']))

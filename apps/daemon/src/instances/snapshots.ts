@@ -278,7 +278,7 @@ export const createSnapshots = (parts: Parts): SnapshotService => {
     },
 
     async restore(instance, name, stateful) {
-      using _lock = locks.hold(lockKey(instance), 'restore');
+      using _lock = await locks.hold(lockKey(instance), 'restore');
       const snapshot = (await snapshots.list(instance.id)).find((one) => one.name === name && one.state === 'ready');
       if (!snapshot) throw badRequest(`Snapshot ${instance.name}/${name} does not exist`);
       if (stateful && !snapshot.stateful)

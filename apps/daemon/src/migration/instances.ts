@@ -269,7 +269,7 @@ export const createInstanceMigration = (parts: Parts): InstanceMigration => {
         name,
         project,
         async receive(connection, work) {
-          using lock = existing && locks.hold(lockKey(existing), 'refresh');
+          using lock = existing && (await locks.hold(lockKey(existing), 'refresh'));
           return receiveVolume<Instance>(
             connection,
             {

@@ -268,7 +268,7 @@ export const createVolumeMigration = ({ pools, volumes, store, locks }: Parts): 
         );
       if (existing) await volumes.refuseInUse(name, 'refreshed');
       return async (connection, work) => {
-        using lock = locks.hold(volumeLock(name), existing ? 'refresh' : 'create');
+        using lock = await locks.hold(volumeLock(name), existing ? 'refresh' : 'create');
         await receiveVolume<void>(
           connection,
           {

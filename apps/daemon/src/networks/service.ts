@@ -177,7 +177,7 @@ export const createNetworkService = (parts: Parts): NetworkService => {
     async create({ name, project, type, description, config }) {
       checkName('network', name);
       const driver = drivers.network(type === '' ? 'bridge' : type);
-      using _lock = locks.hold(lockOf(name), 'create');
+      using _lock = await locks.hold(lockOf(name), 'create');
       const given = withoutEmpty(config);
       validateConfig(networkKeys(driver), given, 'network');
       const filled = await driver.fill(name, given, environment);
@@ -204,7 +204,7 @@ export const createNetworkService = (parts: Parts): NetworkService => {
     },
 
     async update(project, name, change, ifMatch) {
-      using _lock = locks.hold(lockOf(name), 'update');
+      using _lock = await locks.hold(lockOf(name), 'update');
       const stored = await store.get(project, name);
       checkIfMatch(ifMatch, editableNetwork(stored));
       const entry = requireLive(name);
@@ -218,7 +218,7 @@ export const createNetworkService = (parts: Parts): NetworkService => {
 
     async rename(project, name, to) {
       checkName('network', to);
-      using _lock = locks.hold(lockOf(name), 'rename');
+      using _lock = await locks.hold(lockOf(name), 'rename');
       const stored = await store.get(project, name);
       if (await store.find(project, to)) throw conflict(`Network "${to}" already exists`);
       const users = await parts.usedBy(project, name);
@@ -240,7 +240,7 @@ export const createNetworkService = (parts: Parts): NetworkService => {
     },
 
     async delete(project, name) {
-      using _lock = locks.hold(lockOf(name), 'delete');
+      using _lock = await locks.hold(lockOf(name), 'delete');
       const stored = await store.get(project, name);
       const users = await parts.usedBy(project, name);
       if (users.length > 0) throw conflict('The network is currently in use');

@@ -23,7 +23,7 @@ export const recoverRoutes = (router: Router, { locks, scan, recover }: Parts): 
     async (request) => {
       const { pools } = await json(request, recoverPost);
       // Two at once would mount and unmount each other's pools.
-      using _lock = locks.hold('recovery', 'scan');
+      using _lock = await locks.hold('recovery', 'scan');
       return sync(renderFindings(await scan(pools)));
     },
     'local',
@@ -34,7 +34,7 @@ export const recoverRoutes = (router: Router, { locks, scan, recover }: Parts): 
     '/internal/recover/import',
     async (request) => {
       const { pools } = await json(request, recoverPost);
-      using _lock = locks.hold('recovery', 'import');
+      using _lock = await locks.hold('recovery', 'import');
       await recover(pools);
       return done();
     },

@@ -25,7 +25,7 @@ export type UpdateInstanceVolume = (
 export const createInstanceVolumeUpdate =
   ({ pools, store, locks, events }: Parts): UpdateInstanceVolume =>
   async (row, change, ifMatch) => {
-    using _lock = locks.hold(`${row.type} ${volumeLock(row)}`, 'update');
+    using _lock = await locks.hold(`${row.type} ${volumeLock(row)}`, 'update');
     checkIfMatch(ifMatch, editableVolume(row));
     const config = withoutEmpty(change.config);
     const { driver, storage } = await pools.open(row.pool);

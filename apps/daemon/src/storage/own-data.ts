@@ -145,7 +145,7 @@ export const createOwnData = ({ settings, directories, volumes, store, locks, lo
     const path = directories[keys[key]];
     await removeAside(`${path}.next`);
     const name = namedBy(config, key);
-    using _lock = name && locks.hold(volumeLock(name), 'keep data of the server');
+    using _lock = name && (await locks.hold(volumeLock(name), 'keep data of the server'));
     const located = name && (await volumes.locate(name));
     const next = located && (await located.open.storage.mountVolume(located.volume));
     const before = held.get(key);

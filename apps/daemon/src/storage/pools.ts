@@ -150,7 +150,7 @@ export const createPools = (parts: Parts): Pools => {
       const driver = drivers.storage(driverName);
       const { given } = partsOf(driver, config);
       validateConfig(poolKeys(driver), given, 'storage pool');
-      using _lock = locks.hold(lockOf(name), 'create');
+      using _lock = await locks.hold(lockOf(name), 'create');
       await using undo = new UndoStack((what, error) =>
         log.warn({ err: error, pool: name }, `Could not undo: ${what}`),
       );
@@ -165,7 +165,7 @@ export const createPools = (parts: Parts): Pools => {
     },
 
     async update(name, change) {
-      using _lock = locks.hold(lockOf(name), 'update');
+      using _lock = await locks.hold(lockOf(name), 'update');
       const { pool, driver, storage } = await open(name);
       const config = { ...partsOf(driver, change.config).given, ...partsOf(driver, pool.config).kept };
       validateConfig(poolKeys(driver), config, 'storage pool');
@@ -180,7 +180,7 @@ export const createPools = (parts: Parts): Pools => {
     },
 
     async delete(name) {
-      using _lock = locks.hold(lockOf(name), 'delete');
+      using _lock = await locks.hold(lockOf(name), 'delete');
       const pool = await store.get(name);
       const users = await parts.usedBy(name);
       if (users.length > 0) throw conflict(`The storage pool is currently in use by: ${users.join(', ')}`);
@@ -237,7 +237,7 @@ export const createPools = (parts: Parts): Pools => {
     },
 
     async adopt(pool) {
-      using _lock = locks.hold(lockOf(pool.name), 'recover');
+      using _lock = await locks.hold(lockOf(pool.name), 'recover');
       await using undo = new UndoStack((what, error) =>
         log.warn({ err: error, pool: pool.name }, `Could not undo: ${what}`),
       );

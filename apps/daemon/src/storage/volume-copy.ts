@@ -185,7 +185,7 @@ export const createVolumeCopying = (parts: Parts): VolumeCopying => {
       await check(target, source);
       // Who copies waits for whoever changes the source; who makes the target does not wait: no two can wait for each other.
       using _source = await locks.wait(volumeLock(source), 'copy', work.signal);
-      using _target = locks.hold(volumeLock(target), source.refresh ? 'refresh' : 'copy');
+      using _target = await locks.hold(volumeLock(target), source.refresh ? 'refresh' : 'copy');
       await check(target, source);
       const existing = await store.find(target.pool, target.project, 'custom', target.name);
       const from = await volumes.locate(source);
@@ -204,8 +204,8 @@ export const createVolumeCopying = (parts: Parts): VolumeCopying => {
     async rename(name, to) {
       checkName('volume', to);
       const renamed = { ...name, name: to };
-      using _lock = locks.hold(volumeLock(name), 'rename');
-      using _target = to === name.name ? undefined : locks.hold(volumeLock(renamed), 'rename');
+      using _lock = await locks.hold(volumeLock(name), 'rename');
+      using _target = to === name.name ? undefined : await locks.hold(volumeLock(renamed), 'rename');
       if (await store.find(name.pool, name.project, 'custom', to)) throw conflict('Volume by that name already exists');
       const located = await volumes.locate(name);
       await volumes.refuseInUse(name, 'renamed');
@@ -227,7 +227,7 @@ export const createVolumeCopying = (parts: Parts): VolumeCopying => {
 
     async move(name, target, work = {}) {
       using _lock = await locks.wait(volumeLock(name), 'move', work.signal);
-      using _target = locks.hold(volumeLock(target), 'move');
+      using _target = await locks.hold(volumeLock(target), 'move');
       await check(target, { ...name, refresh: false });
       const from = await volumes.locate(name);
       await volumes.refuseInUse(name, 'moved');

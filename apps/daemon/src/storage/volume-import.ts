@@ -62,7 +62,7 @@ export const createVolumeImporting = ({ pools, volumes, store, locks, directory 
   };
 
   const restore = async (name: VolumeName, file: string, index: VolumeIndex, work: Work): Promise<void> => {
-    using _lock = locks.hold(volumeLock(name), 'import');
+    using _lock = await locks.hold(volumeLock(name), 'import');
     const open = await pools.open(name.pool);
     const { volume, volume_snapshots: records } = index.config;
     const known = (config: Config): Config => volumes.known(open, config);

@@ -137,7 +137,7 @@ export const createVolumeSnapshots = ({
 
     async rename(name, snapshot, to) {
       checkName('volumeSnapshot', to);
-      using _lock = locks.hold(volumeLock(name), 'rename a snapshot');
+      using _lock = await locks.hold(volumeLock(name), 'rename a snapshot');
       const before = await get(name, snapshot);
       if ((await list(name)).some((one) => one.name === to)) throw conflict(`Snapshot "${to}" already in use`);
       await store.planSnapshotName(before.id, to);
@@ -156,7 +156,7 @@ export const createVolumeSnapshots = ({
     },
 
     async restore(name, snapshot) {
-      using _lock = locks.hold(volumeLock(name), 'restore');
+      using _lock = await locks.hold(volumeLock(name), 'restore');
       const { config } = await get(name, snapshot);
       await volumes.refuseInUse(name, 'restored');
       const { open, volume } = await volumes.locate(name);

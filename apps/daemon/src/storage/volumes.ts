@@ -227,7 +227,7 @@ export const createCustomVolumes = (parts: Parts): CustomVolumes => {
     holdsOwnData: parts.holdsOwnData,
 
     async create(name, content, volume, fill, work) {
-      using _lock = locks.hold(volumeLock(name), 'create');
+      using _lock = await locks.hold(volumeLock(name), 'create');
       await add(name, {
         content,
         volume,
@@ -246,7 +246,7 @@ export const createCustomVolumes = (parts: Parts): CustomVolumes => {
       Object.fromEntries(Object.entries(config).filter(([key]) => findKey(customVolumeKeys(open), key) !== undefined)),
 
     async update(name, change, ifMatch) {
-      using _lock = locks.hold(volumeLock(name), 'update');
+      using _lock = await locks.hold(volumeLock(name), 'update');
       const { open, row, volume } = await locate(name);
       checkIfMatch(ifMatch, editableVolume(row));
       const config = withoutEmpty(change.config);
@@ -267,7 +267,7 @@ export const createCustomVolumes = (parts: Parts): CustomVolumes => {
     },
 
     async delete(name) {
-      using _lock = locks.hold(volumeLock(name), 'delete');
+      using _lock = await locks.hold(volumeLock(name), 'delete');
       const row = await get(name);
       const users = await parts.usedBy(name);
       if (users.length > 0) throw conflict(`The storage volume is still in use by: ${users.join(', ')}`);
