@@ -29,6 +29,12 @@ describe.each(pools)('$kind', ({ name: pool, config }) => {
   const names = async (): Promise<string[]> =>
     (await lxc('list', '--format=csv', '--columns=n')).split('\n').filter(Boolean);
 
+  // What a failure leaves must not stand in the way of the next pool.
+  afterAll(async () => {
+    for (const name of ['c1', 'c2']) await lxd.lxc(['delete', '--force', name]);
+    await lxd.lxc(['storage', 'delete', pool]);
+  });
+
   test('[05.43 05.247] runs full under a container, says so, and goes on when it has grown', async () => {
     await lxc('storage', 'create', pool, 'lvm', ...config);
     await lxc('launch', 'busybox', 'c1', '--storage', pool);
