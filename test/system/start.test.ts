@@ -55,3 +55,12 @@ test('a second npm start changes nothing and is quick', async () => {
   expect(performance.now() - started).toBeLessThan(15_000);
   expect(await run('lxc', 'list', '--format=csv', '--columns=np')).toEqual(before);
 });
+
+test('the daemon program tells in a sentence what is wrong with what was asked for', async () => {
+  expect(await run('lxd')).toEqual({ code: 1, stdout: '', stderr: 'Error: LXD is already running\n' });
+  const elsewhere = { ...environment(), LXD_DIR: join(scratch.folder, 'nothing') };
+  const command = namespace.inside([join(root, 'node_modules/.bin/lxd'), 'shutdown'], scratch.folder);
+  const { code, stderr } = await output(command, { env: elsewhere, timeout: 20_000 });
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^Error: Cannot reach the server at .*nothing\/unix\.socket: .*ENOENT.*\n$/);
+});
