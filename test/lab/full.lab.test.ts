@@ -9,9 +9,8 @@ const pools = [
   {
     kind: 'a thick group',
     name: 'thick',
-    // The volume of an image has the default size, 10 GiB.
-    config: ['size=10560MiB', 'volume.size=200MiB', 'lvm.use_thinpool=false'],
-    grown: '11500MiB',
+    config: ['size=500MiB', 'volume.size=200MiB', 'lvm.use_thinpool=false'],
+    grown: '1GiB',
   },
 ];
 

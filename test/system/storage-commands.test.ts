@@ -27,7 +27,6 @@ const poolOf = async (name: string): Promise<string> => {
     if ((await volumesOf(pool)).some((one) => one.type === 'container' && one.name === name)) return pool;
   return 'nowhere';
 };
-const zero = '0001-01-01T00:00:00Z';
 
 describe.each([
   ["Debian's client", real.lxc, 'd'],
@@ -145,9 +144,9 @@ describe.each([
     await lxc('storage', 'volume', 'unset', 'tree', name, 'snapshots.expiry');
     await lxc('storage', 'volume', 'snapshot', 'tree', name, 'plain');
     const snapshots = z
-      .array(z.looseObject({ name: z.string(), expires_at: z.string() }))
+      .array(z.looseObject({ name: z.string(), expires_at: z.string().nullable() }))
       .parse(await lxd.api('GET', `${custom('tree', name)}/snapshots?recursion=1`));
-    expect(snapshots.map(({ name: of, expires_at }) => [of.split('/')[1], expires_at === zero])).toEqual([
+    expect(snapshots.map(({ name: of, expires_at }) => [of.split('/')[1], expires_at === null])).toEqual([
       ['short', false],
       ['kept', true],
       ['plain', true],

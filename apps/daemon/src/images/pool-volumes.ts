@@ -43,6 +43,15 @@ const wantedConfig = ({ driver, pool }: OpenPool): Config =>
     Object.entries(withPoolDefaults(driver, 'image', pool.config, {})).filter(([key]) => !isPassing(key)),
   );
 
+/**
+ * With the size that the volume is made with: an image on a block device takes what the pool gives volumes by default, which an
+ * instance of it begins with. In a file system it has no limit.
+ */
+const withSize = (volume: Volume, { driver, pool }: OpenPool): Volume => {
+  const size = pool.config['volume.size'];
+  return driver.features.blockBased && size ? { ...volume, config: { ...volume.config, size } } : volume;
+};
+
 export const createImageVolumes = ({ pools, volumes, locks }: Parts): ImageVolumes => {
   const removeRow = async (row: StoredVolume): Promise<void> => {
     const { storage } = await pools.open(row.pool);
@@ -70,7 +79,7 @@ export const createImageVolumes = ({ pools, volumes, locks }: Parts): ImageVolum
         description: '',
         config: wanted,
       });
-      await storage.createVolume(volume, unpack, work);
+      await storage.createVolume(withSize(volume, open), unpack, work);
       await volumes.markReady(pending.id);
       return volume;
     },
