@@ -87,6 +87,20 @@ describe.each([
     expect(await states(copy)).toEqual(['five', 'two', 'four']);
     expect((await instance(copy)).config['volatile.uuid']).toBe(made.config['volatile.uuid']);
 
+    // LXD's client sends what the other server keeps too: another identity, or just other ids on its host.
+    for (const kept of [{ 'volatile.uuid': original.config['volatile.uuid'] }, { 'volatile.idmap.next': '[]' }]) {
+      const { config, ...rest } = await instance(copy);
+      await lxd.api('PUT', `/1.0/instances/${copy}`, {
+        ...rest,
+        config: { ...config, ...kept, 'user.refreshed': 'yes' },
+      });
+      expect((await instance(copy)).config).toEqual({ ...config, 'user.refreshed': 'yes' });
+      await lxd.api('PUT', `/1.0/instances/${copy}`, { ...rest, config });
+    }
+    await expect(
+      lxd.api('PATCH', `/1.0/instances/${copy}`, { config: { 'volatile.apply_template': 'create' } }),
+    ).rejects.toThrow('the server keeps it');
+
     await lxc('copy', `${source}/two`, `${copy}-snapshot`, '--storage', to);
     expect(await states(`${copy}-snapshot`)).toEqual(['two']);
     await lxc('copy', source, `${copy}-only`, '--storage', to, '--instance-only');

@@ -30,9 +30,12 @@ import type { Images } from './images.ts';
 import type { Networks } from './networks.ts';
 import type { Storage } from './storage.ts';
 
-/** The ids that the host lets containers use: what the ranges for users and for groups have in common. */
+/**
+ * The ids that the host lets containers use: what the ranges for users and for groups have in common. Like LXD 5.0.2, it does not look
+ * at those of Debian's user `_lxd`.
+ */
 const containerIds = async (): Promise<{ host: number; size: number }> => {
-  const { uid, gid } = await subordinateIds({ users: ['lxd', '_lxd', 'root'] });
+  const { uid, gid } = await subordinateIds({ users: ['lxd', 'root'] });
   const host = Math.max(uid.start, gid.start);
   return { host, size: Math.min(uid.start + uid.size, gid.start + gid.size) - host };
 };

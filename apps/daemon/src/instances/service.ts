@@ -226,9 +226,11 @@ export const createInstanceService = (parts: Parts): InstanceService => {
       using _lock = await locks.wait(lockKey(instance), 'update');
       const before = await store.get(instance.project, instance.name);
       const config = withoutEmpty(change.config ? withServerKeys(change.config, before.config) : before.config);
-      // `lxc copy --refresh` sends the source's record, with what the server keeps of the source: that is not meant.
-      const foreign =
-        change.config?.['volatile.uuid'] && change.config['volatile.uuid'] !== before.config['volatile.uuid'];
+      // `lxc copy --refresh` sends the source's record, with what the server keeps of the source: that is not meant. A copy that was
+      // brought up to date before may have the source's identity already, but not its ids on another host.
+      const foreign = ['volatile.uuid', 'volatile.idmap.current', 'volatile.idmap.next'].some(
+        (key) => change.config?.[key] && change.config[key] !== before.config[key],
+      );
       checkInstanceConfig(foreign ? config : withoutEmpty(change.config ?? {}), before.config, before.type);
       if (change.devices) devices.validate(change.devices, before.project, before.type);
       const complete = { ...change, config };
