@@ -1,4 +1,5 @@
 import type { Client } from '@lxd-ts/client';
+import { badRequest } from '@lxd-ts/driver-kit';
 import { z } from 'zod';
 import type { Questions } from '../questions.ts';
 import { askPool, type OfferedDriver } from './ask-pool.ts';
@@ -112,7 +113,7 @@ export const askedPlan = async (
   questions: Questions,
 ): Promise<{ plan: Preseed; print: boolean }> => {
   if (await questions.yes('Would you like to use LXD clustering?', false)) {
-    throw new Error('Clustering is not available in this version: answer no');
+    throw badRequest('Clustering is not available in this version: answer no');
   }
 
   const pool = (await questions.yes('Do you want to configure a new storage pool?', situation.pools.length === 0))
