@@ -11,6 +11,7 @@ import {
   openProcess,
   type ProcessHandle,
   processArguments,
+  processStat,
   readOptional,
   replaceFile,
   run,
@@ -29,7 +30,10 @@ const openService = async (directory: string): Promise<ProcessHandle | undefined
   if (!Number.isInteger(pid)) return undefined;
   const handle = openProcess(pid);
   // Looked at after the handle is held: it is the handle's process, or none.
-  if (processArguments(pid)?.includes(`--conf-file=${config}`)) return handle;
+  const words = processArguments(pid);
+  if (words?.includes(`--conf-file=${config}`)) return handle;
+  // One that was killed loses its arguments a moment before its sockets, which the next one needs.
+  if (handle && words?.join('') === '' && processStat(pid)?.name === 'dnsmasq') await handle.exited();
   handle?.[Symbol.dispose]();
   return undefined;
 };
