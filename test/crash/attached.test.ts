@@ -64,11 +64,6 @@ test.each(Object.keys(actions('plain')))(
   `%s: killed ${moments} times, a running instance has what its record says (seed ${seed})`,
   { timeout },
   async (kind) => {
-    const action = (pool: string): Action => {
-      const found = actions(pool)[kind];
-      if (!found) throw new Error(`There is no action ${kind}`);
-      return found;
-    };
-    expect(await killAtMoments(lxd, { places: pools, action, faults })).toEqual([]);
+    expect(await killAtMoments(lxd, { places: pools, actions, kind, faults })).toEqual([]);
   },
 );

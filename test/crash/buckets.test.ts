@@ -88,21 +88,18 @@ test.each(Object.keys(actions('plain')))(
   `%s: killed ${moments} times, no bucket is lost or left (seed ${seed})`,
   { timeout },
   async (kind) => {
-    const action = (pool: string): Action => {
-      const found = actions(pool)[kind];
-      if (!found) throw new Error(`There is no action ${kind}`);
-      return found;
-    };
-    expect(await killAtMoments(lxd, { places: pools, action, faults })).toEqual([]);
+    expect(await killAtMoments(lxd, { places: pools, actions, kind, faults })).toEqual([]);
   },
 );
 
 test(`resize: killed ${moments} times, nothing is lost or left (seed ${seed})`, { timeout }, async () => {
   const url = `${urlOf('tree')}/sized`;
-  const action = (): Action => ({
+  const resize: Action = {
     prepare: () => lxd.api('POST', urlOf('tree'), { name: 'sized', config: { size: '8MiB' } }),
     run: () => lxd.api('PATCH', url, { config: { size: '16MiB' } }),
     clear: () => lxd.api('DELETE', url),
-  });
-  expect(await killAtMoments(lxd, { places: ['tree'], action, faults })).toEqual([]);
+  };
+  expect(await killAtMoments(lxd, { places: ['tree'], actions: () => ({ resize }), kind: 'resize', faults })).toEqual(
+    [],
+  );
 });

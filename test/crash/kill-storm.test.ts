@@ -1,7 +1,6 @@
 /** The daemon is killed at random moments of everything that makes or removes instances; nothing may be lost or left. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { lxc } from '../support/instance.ts';
@@ -10,6 +9,7 @@ import { startInitialised } from '../support/preseed.ts';
 import { underTest } from '../support/programs.ts';
 import { call } from '../support/rest.ts';
 import { eventually } from '../support/wait.ts';
+import { killDuring } from './moments.ts';
 import { orphans } from './orphans.ts';
 import { randomFrom } from './random.ts';
 
@@ -105,14 +105,7 @@ test(`killed ${rounds} times, the daemon keeps what it acknowledged and leaves n
     const victim = existing.length > 0 ? pick(existing, random) : undefined;
     const action = pick(actions(`k${n}`, victim), random);
     const delay = random() * 1.2 * (takes.get(action.what) ?? 0);
-    const ended = action.run().then(
-      () => true,
-      () => false,
-    );
-    const acknowledged = await Promise.race([ended, sleep(delay).then(() => false)]);
-    await lxd.kill();
-    await ended;
-    await lxd.start();
+    const acknowledged = await killDuring(lxd, action.run, delay);
 
     const where = `round ${n}, ${action.what} killed after ${delay.toFixed(1)} ms`;
     if (action.makes !== undefined) {

@@ -22,7 +22,9 @@ export interface Action {
 export interface Killing {
   /** The places in which it is done by turns: names of pools. */
   readonly places: readonly string[];
-  readonly action: (place: string) => Action;
+  /** What can be done in a place, by kind. */
+  readonly actions: (place: string) => Readonly<Record<string, Action>>;
+  readonly kind: string;
   /** Everything that does not fit together, as sentences. */
   readonly faults: () => Promise<readonly string[]>;
 }
@@ -30,13 +32,31 @@ export interface Killing {
 /** How long a test with that many moments may take, in milliseconds. */
 export const timeout = (moments + 2) * 30_000;
 
+/** Kills the daemon so many milliseconds after something was begun, and starts it again. @returns whether it had been acknowledged */
+export const killDuring = async (lxd: Lxd, run: () => Promise<unknown>, delay: number): Promise<boolean> => {
+  const ended = run().then(
+    () => true,
+    () => false,
+  );
+  const acknowledged = await Promise.race([ended, sleep(delay).then(() => false)]);
+  await lxd.kill();
+  await ended;
+  await lxd.start();
+  return acknowledged;
+};
+
 /**
  * Does something once in each place, to see that it works and how long it takes; then again and again, each time killing the daemon
  * at a random moment, starting it, looking for faults, and doing it once more if it has not been done.
  *
  * @returns what was wrong, as sentences; ends at the first moment that leaves something wrong
  */
-export const killAtMoments = async (lxd: Lxd, { places, action, faults }: Killing): Promise<string[]> => {
+export const killAtMoments = async (lxd: Lxd, { places, actions, kind, faults }: Killing): Promise<string[]> => {
+  const action = (place: string): Action => {
+    const found = actions(place)[kind];
+    if (!found) throw new Error(`There is no action ${kind}`);
+    return found;
+  };
   const random = randomFrom(seed);
   const found: string[] = [];
   let takes = 0;
@@ -54,14 +74,7 @@ export const killAtMoments = async (lxd: Lxd, { places, action, faults }: Killin
     const { prepare, run, done, clear } = action(place);
     await prepare?.();
     const delay = random() * 1.2 * takes;
-    const ended = run().then(
-      () => true,
-      () => false,
-    );
-    const acknowledged = await Promise.race([ended, sleep(delay).then(() => false)]);
-    await lxd.kill();
-    await ended;
-    await lxd.start();
+    const acknowledged = await killDuring(lxd, run, delay);
     const where = `moment ${n} in ${place}, killed after ${delay.toFixed(1)} ms`;
     const isDone = (await done?.()) ?? false;
     if (acknowledged && done && !isDone) found.push(`${where}: it was acknowledged and is lost`);

@@ -147,12 +147,7 @@ const actions = (pool: string): Readonly<Record<string, Action>> => {
 const kinds = Object.keys(actions('plain'));
 
 test.each(kinds)(`%s: killed ${moments} times, nothing is lost or left (seed ${seed})`, { timeout }, async (kind) => {
-  const action = (pool: string): Action => {
-    const found = actions(pool)[kind];
-    if (!found) throw new Error(`There is no action ${kind}`);
-    return found;
-  };
-  expect(await killAtMoments(lxd, { places: pools, action, faults })).toEqual([]);
+  expect(await killAtMoments(lxd, { places: pools, actions, kind, faults })).toEqual([]);
   for (const pool of pools) {
     const names = (await listVolumes(lxd, pool)).map(({ name }) => name);
     expect(names.sort()).toEqual(['base', 'base/s0', 'base/s1', 'disk', 'disk/s0']);

@@ -1,7 +1,7 @@
 /** What the indexes of backups have in common: YAML as Go writes it, where null stands for nothing. */
-import { badRequest, messageOf } from '@lxd-ts/driver-kit';
-import { parse as parseYaml } from 'yaml';
+import { badRequest } from '@lxd-ts/driver-kit';
 import { z } from 'zod';
+import { parseYaml } from './yaml.ts';
 
 export const config = z
   .record(z.string(), z.union([z.string(), z.number(), z.boolean()]).transform(String))
@@ -30,13 +30,7 @@ export const time = z
  * @throws LxdError bad-request saying what is wrong with it
  */
 export const parseIndexAs = <T>(yaml: string, schema: z.ZodType<T>, what: string): T => {
-  let value: unknown;
-  try {
-    value = parseYaml(yaml, { maxAliasCount: 0 });
-  } catch (error) {
-    throw badRequest(`The index of the backup is not valid YAML: ${messageOf(error)}`, { cause: error });
-  }
-  const result = schema.safeParse(value);
+  const result = schema.safeParse(parseYaml(yaml, 'The index of the backup'));
   if (result.success) return result.data;
   const problems = result.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
   throw badRequest(`The index of the backup is not that of ${what}: ${problems.join('; ')}`);

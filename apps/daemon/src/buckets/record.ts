@@ -1,10 +1,11 @@
 /** What a bucket says of itself beside its objects, so that it can be recovered with its keys when the database is lost. */
 import { join } from 'node:path';
-import { type BucketRole, badRequest, bucketRoles, bucketVolume, messageOf } from '@lxd-ts/driver-kit';
+import { type BucketRole, badRequest, bucketRoles, bucketVolume } from '@lxd-ts/driver-kit';
 import { replaceFile } from '@lxd-ts/host';
 import type { Logger } from 'pino';
-import { parse, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import { z } from 'zod';
+import { parseYaml } from '../backups/yaml.ts';
 import type { Pools } from '../storage/pools.ts';
 import type { BucketStore, StoredBucket, StoredKey } from './store.ts';
 
@@ -66,14 +67,7 @@ export const renderBucketRecord = (
 
 /** Reads what `renderBucketRecord` wrote. @throws LxdError bad-request, as the end of a sentence about the bucket */
 export const parseBucketRecord = (text: string): BucketRecord => {
-  let value: unknown;
-  try {
-    // Aliases could make a small file a huge value.
-    value = parse(text, { maxAliasCount: 0 });
-  } catch (error) {
-    throw badRequest(`its backup file is not valid YAML: ${messageOf(error)}`, { cause: error });
-  }
-  const result = recordSchema.safeParse(value);
+  const result = recordSchema.safeParse(parseYaml(text, 'its backup file'));
   if (!result.success) throw badRequest(`its backup file is not that of a bucket: ${z.prettifyError(result.error)}`);
   const { bucket } = result.data;
   return {

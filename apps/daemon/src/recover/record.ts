@@ -1,8 +1,8 @@
-import { badRequest, messageOf } from '@lxd-ts/driver-kit';
+import { badRequest } from '@lxd-ts/driver-kit';
 import { isErrno, openRoot } from '@lxd-ts/host';
-import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import { config, time } from '../backups/index-file.ts';
+import { parseYaml } from '../backups/yaml.ts';
 import { type BucketRecord, parseBucketRecord } from '../buckets/record.ts';
 import { devices, recordSchema } from '../instances/backups-record.ts';
 
@@ -36,14 +36,7 @@ export type RecoveryRecord = z.infer<typeof instanceRecordSchema>;
 
 /** Parses the text of a `backup.yaml`. @throws LxdError bad-request saying what is wrong with it */
 export const parseRecord = (yaml: string): RecoveryRecord => {
-  let value: unknown;
-  try {
-    // Aliases could make a small file a huge value.
-    value = parseYaml(yaml, { maxAliasCount: 0 });
-  } catch (error) {
-    throw badRequest(`its backup file is not valid YAML: ${messageOf(error)}`, { cause: error });
-  }
-  const result = instanceRecordSchema.safeParse(value);
+  const result = instanceRecordSchema.safeParse(parseYaml(yaml, 'its backup file'));
   if (result.success) return result.data;
   const problems = result.error.issues.slice(0, 5).map((issue) => `${issue.path.join('.') || 'it'}: ${issue.message}`);
   throw badRequest(`its backup file is not that of an instance: ${problems.join('; ')}`);
