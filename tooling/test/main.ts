@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { startBudget } from './budget.ts';
 import { hostState, leaks } from './host-state.ts';
 import { buildLab, labFiles, labFitsBeside, testInLab, usualFiles } from './lab.ts';
-import { readResults, summary, type TestResult } from './results.ts';
+import { failedTests, readResults, summary, type TestResult } from './results.ts';
 import { currentRun } from './run-mark.ts';
 import { removeLeftovers } from './scratch.ts';
 
@@ -89,6 +89,7 @@ if (left.length > 0) {
   if (!sharedHost) failures.push(`${left.length} things were left behind on the host`);
 }
 failures.push(...budget.overruns);
+for (const failed of failedTests(results, root)) console.log(`\nFailed: ${failed}`);
 for (const failure of failures) console.log(`\nFailed: ${failure}`);
 const line = summary(results, failures.length);
 console.log(`\n${line}`);

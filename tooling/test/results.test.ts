@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { readResults, summary } from './results.ts';
+import { failedTests, readResults, summary } from './results.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -40,4 +40,16 @@ test('a file that does not load counts as one failed test, and other failures ar
     { name: 'plain.test.ts', status: 'failed', assertionResults: [one('x', 'failed')] },
   ]);
   expect(summary(results, 2)).toBe('0 passed, 5 failed, 1 skipped');
+});
+
+test('what failed is told with its file, its titles and its reasons, without colours', () => {
+  const failed = { ...one('x', 'failed'), failureMessages: ['\u001b[31mno\u001b[39m such thing\n    at a.ts:1'] };
+  const results = report([
+    { name: '/here/packages/a.test.ts', status: 'failed', assertionResults: [failed, one('y', 'passed')] },
+    { name: '/here/broken.test.ts', status: 'failed', message: 'it does not load', assertionResults: [] },
+  ]);
+  expect(failedTests(results, '/here')).toEqual([
+    'packages/a.test.ts > group > x\n    no such thing\n        at a.ts:1',
+    'broken.test.ts > the whole file\n    it does not load',
+  ]);
 });

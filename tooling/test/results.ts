@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { relative } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import { z } from 'zod';
 
 export interface TestResult {
@@ -6,6 +8,8 @@ export interface TestResult {
   readonly titles: readonly string[];
   readonly state: 'passed' | 'failed' | 'skipped';
   readonly file: string;
+  /** Why it failed, as vitest tells it; empty where it did not. */
+  readonly reasons: readonly string[];
 }
 
 /** What vitest's JSON reporter writes, as far as it is read here. */
@@ -14,8 +18,14 @@ const report = z.object({
     z.object({
       name: z.string(),
       status: z.string(),
+      message: z.string().optional(),
       assertionResults: z.array(
-        z.object({ ancestorTitles: z.array(z.string()), title: z.string(), status: z.string() }),
+        z.object({
+          ancestorTitles: z.array(z.string()),
+          title: z.string(),
+          status: z.string(),
+          failureMessages: z.array(z.string()).nullish(),
+        }),
       ),
     }),
   ),
@@ -30,18 +40,31 @@ const stateOf = (status: string): TestResult['state'] =>
  */
 export const readResults = (path: string): TestResult[] => {
   const { testResults } = report.parse(JSON.parse(readFileSync(path, 'utf8')));
-  return testResults.flatMap(({ name: file, status, assertionResults }) => {
+  return testResults.flatMap(({ name: file, status, message, assertionResults }) => {
     const results = assertionResults.map(
       (one): TestResult => ({
         titles: [...one.ancestorTitles.filter(Boolean), one.title],
         state: stateOf(one.status),
         file,
+        reasons: one.failureMessages ?? [],
       }),
     );
-    const whole: TestResult = { titles: ['the whole file'], state: 'failed', file };
+    const whole: TestResult = { titles: ['the whole file'], state: 'failed', file, reasons: message ? [message] : [] };
     return status === 'failed' && !results.some((one) => one.state === 'failed') ? [...results, whole] : results;
   });
 };
+
+/**
+ * What failed, a paragraph each: its file, its titles and the beginning of its reasons. It stands at the end of a run's
+ * output, which is all that is left of it in some places.
+ */
+export const failedTests = (results: readonly TestResult[], root: string): string[] =>
+  results
+    .filter((one) => one.state === 'failed')
+    .map(({ file, titles, reasons }) => {
+      const lines = reasons.flatMap((reason) => stripVTControlCharacters(reason).split('\n').slice(0, 20));
+      return [[relative(root, file), ...titles].join(' > '), ...lines.map((line) => `    ${line}`)].join('\n');
+    });
 
 /** The closing line of a run. */
 export const summary = (results: readonly TestResult[], otherFailures: number): string => {
