@@ -6,6 +6,7 @@ export * from './instance/contract.ts';
 export * from './network/contract.ts';
 export * from './plugin.ts';
 export * from './schedule.ts';
+export * from './serial.ts';
 export * from './storage/block-device.ts';
 export * from './storage/block-filesystem.ts';
 export * from './storage/block-mounts.ts';

@@ -1,7 +1,7 @@
 /** An open bridge network (see the contract in driver-kit). */
 import { access, mkdir, rename as renameFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { type Config, conflict, type Network, type NetworkSpec, UndoStack } from '@lxd-ts/driver-kit';
+import { type Config, conflict, type Network, type NetworkSpec, serial, UndoStack } from '@lxd-ts/driver-kit';
 import { applyNft, deleteNftTable, isErrno, linkExists, randomHwaddr, readOptional, replaceFile } from '@lxd-ts/host';
 import { allDone } from './all-done.ts';
 import { ensureService, reloadService, stopService } from './dnsmasq.ts';
@@ -10,7 +10,6 @@ import { firewallRules, tableOf } from './firewall.ts';
 import { networkLeases, withoutLeases } from './leases.ts';
 import { applyLinks, removeLinks } from './links.ts';
 import { hostsFile, keepReservations, readReservations } from './reservations.ts';
-import { serial } from './serial.ts';
 import { type BridgeSettings, readSettings } from './settings.ts';
 import { linkState } from './state.ts';
 import { validateName } from './validate.ts';
@@ -40,7 +39,7 @@ export const openBridge = (spec: NetworkSpec): Network => {
   const files = serviceFiles(directory);
   let config = spec.config;
   let settings = readSettings(name, config);
-  // Instances that start side by side all reserve addresses.
+  // One change of what the service reads, or of the service, at a time.
   const inOrder = serial();
   const forgotten = new Set<string>();
 

@@ -10,6 +10,7 @@ import { text as textOf } from 'node:stream/consumers';
 import { badRequest, copyRawDisk, messageOf, notImplemented, type Volume, type Work } from '@lxd-ts/driver-kit';
 import { decompressor, fileFormat, isCompression, type NamedTree, packTrees, spawnStream } from '@lxd-ts/host';
 import { stringify } from 'yaml';
+import { fileChunk } from '../core/file-chunk.ts';
 import type { OpenPool } from '../storage/pools.ts';
 import type { BackupTarget } from './keeper.ts';
 
@@ -64,7 +65,12 @@ const sendAll = async (options: WriteOptions, work: Work): Promise<NamedTree[]> 
   const trees: NamedTree[] = [];
   for (const [at, state] of statesOf(options).entries()) {
     const path = join(options.scratch, `${at}.bin`);
-    await storage.send(state, options.snapshots[at - 1], createWriteStream(path, { mode: 0o600 }), work);
+    await storage.send(
+      state,
+      options.snapshots[at - 1],
+      createWriteStream(path, { mode: 0o600, highWaterMark: fileChunk }),
+      work,
+    );
     trees.push({ path, name: `${memberOf(options.layout, state.snapshot)}.bin` });
   }
   return trees;

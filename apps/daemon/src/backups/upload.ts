@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { badRequest, conflict, messageOf } from '@lxd-ts/driver-kit';
 import { isErrno } from '@lxd-ts/host';
+import { fileChunk } from '../core/file-chunk.ts';
 import { listing } from '../core/listing.ts';
 
 const prefix = 'upload-';
@@ -17,7 +18,7 @@ export interface Upload extends AsyncDisposable {
 
 const save = async (upload: Readable, file: string): Promise<void> => {
   try {
-    await pipeline(upload, createWriteStream(file, { mode: 0o600 }));
+    await pipeline(upload, createWriteStream(file, { mode: 0o600, highWaterMark: fileChunk }));
   } catch (error) {
     if (isErrno(error, 'ENOSPC', 'EDQUOT'))
       throw conflict('No space is left for the upload of the backup', { cause: error });

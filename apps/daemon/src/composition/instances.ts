@@ -50,7 +50,8 @@ export const createInstances = (base: Base, storage: Storage, networks: Networks
     drivers,
     {
       network: (project, name) => networks.forDevice(project, name),
-      reserve: (project, network, reservation, owner) => networks.reserve(project, network, owner, reservation),
+      reserve: networks.reserve,
+      release: networks.release,
       volume: async (project, pool, name) =>
         customVolumes.mount({ project: await storage.volumeProject(project), pool, name }),
       checkAttach: async (project, pool, name, instance) =>

@@ -21,6 +21,7 @@ import type { Logger } from 'pino';
 import type { Directories } from '../core/directories.ts';
 import type { Drivers } from '../drivers/registry.ts';
 import { type Devices, handleOf, type Instance, rootDisk } from '../instances/instance.ts';
+import type { ReservationOwner } from '../networks/reservations.ts';
 import { stopStrangers } from './proxy/process.ts';
 
 /** What device drivers may ask of the rest of the daemon. */
@@ -29,9 +30,10 @@ export interface DeviceSurroundings {
   readonly reserve: (
     project: string,
     network: string,
-    reservation: Reservation | undefined,
-    device: { instance: string; project: string; device: string },
+    device: ReservationOwner,
+    choose: () => Promise<Reservation>,
   ) => Promise<void>;
+  readonly release: (project: string, network: string, device: ReservationOwner) => Promise<void>;
   readonly volume: (project: string, pool: string, name: string) => ReturnType<DeviceContext['volume']>;
   /** Checks that an instance may attach a custom volume. @throws LxdError */
   readonly checkAttach: (
@@ -114,7 +116,7 @@ const volatileOf = (config: Config, device: string): Config => {
 };
 
 /** Who has a reservation. */
-const ownerOf = (instance: Instance, device: Device) => ({
+const ownerOf = (instance: Instance, device: Device): ReservationOwner => ({
   instance: instance.name,
   project: instance.project,
   device: device.name,
@@ -171,8 +173,7 @@ export const createDeviceManager = (
     volatile: volatileOf(instance.config, device.name),
     server: surroundings.serverConfig(),
     network: (name) => surroundings.network(instance.project, name),
-    reserve: (network, reservation) =>
-      surroundings.reserve(instance.project, network, reservation, ownerOf(instance, device)),
+    reserve: (network, choose) => surroundings.reserve(instance.project, network, ownerOf(instance, device), choose),
     volume: (pool, name) => surroundings.volume(instance.project, pool, name),
     hotplug: (wanted) => surroundings.hotplug(instance, device.name, wanted),
     warn: (message) => log.warn({ instance: instance.name, project: instance.project, device: device.name }, message),
@@ -353,7 +354,7 @@ export const createDeviceManager = (
       const network = device.config['network'] || device.config['parent'];
       // Another NIC may take over its address in the same change. Stopped with the instance, a NIC keeps it.
       if (device.config['type'] === 'nic' && network)
-        await surroundings.reserve(instance.project, network, undefined, ownerOf(instance, device));
+        await surroundings.release(instance.project, network, ownerOf(instance, device));
       return changes;
     },
 

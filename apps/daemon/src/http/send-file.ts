@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { notFound } from '@lxd-ts/driver-kit';
 import { isErrno } from '@lxd-ts/host';
+import { fileChunk } from '../core/file-chunk.ts';
 import { type Reply, stream, text } from './reply.ts';
 import type { ApiRequest } from './request.ts';
 
@@ -53,7 +54,7 @@ const send = async (request: ApiRequest, file: FileHandle, name: string): Promis
       return;
     }
     // No more than was announced, though the file may grow meanwhile, as logs do.
-    const content = file.createReadStream({ start, end, autoClose: false, highWaterMark: 1024 * 1024 });
+    const content = file.createReadStream({ start, end, autoClose: false, highWaterMark: fileChunk });
     try {
       await pipeline(content, response);
     } catch (error) {

@@ -3,6 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { fileChunk } from '../core/file-chunk.ts';
 
 /**
  * An image on disk: `<fingerprint>` is the unified tarball or the metadata tarball, `<fingerprint>.rootfs` the root file
@@ -50,7 +51,7 @@ export const saveStream = async (
         yield chunk;
       }
     },
-    createWriteStream(file, { mode: 0o600 }),
+    createWriteStream(file, { mode: 0o600, highWaterMark: fileChunk }),
   );
   return size;
 };

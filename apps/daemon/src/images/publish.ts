@@ -4,6 +4,7 @@ import { open, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badRequest, type Config, type MountedVolume, type Work } from '@lxd-ts/driver-kit';
 import { type Argv, run, spawnStream, watchPosition } from '@lxd-ts/host';
+import { fileChunk } from '../core/file-chunk.ts';
 import type { Locks } from '../core/locks.ts';
 import { type Instance, lockKey } from '../instances/instance.ts';
 import type { ReceivedFiles } from './files.ts';
@@ -61,7 +62,7 @@ export const compressorOf = (algorithm: string): Argv | undefined => {
 /** It is read again in large pieces, from memory as a rule, which costs less than to lead it through here in small ones. */
 const hashOf = async (file: string, signal: AbortSignal | undefined): Promise<string> => {
   const hash = createHash('sha256');
-  const content = createReadStream(file, { highWaterMark: 1024 * 1024, ...(signal ? { signal } : {}) });
+  const content = createReadStream(file, { highWaterMark: fileChunk, ...(signal ? { signal } : {}) });
   for await (const chunk of content) hash.update(chunk);
   return hash.digest('hex');
 };

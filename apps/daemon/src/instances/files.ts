@@ -12,6 +12,7 @@ import {
   toContainerId,
   toHostId,
 } from '@lxd-ts/host';
+import { fileChunk } from '../core/file-chunk.ts';
 
 /** The id the kernel shows for those that a map does not know. */
 const overflowId = 65534;
@@ -161,7 +162,7 @@ export const openFiles = (path: string, idmap: IdMap | undefined, release: () =>
           stream:
             size === 0
               ? Readable.from([])
-              : handle.createReadStream({ start: 0, end: size - 1, autoClose: false, highWaterMark: 1024 * 1024 }),
+              : handle.createReadStream({ start: 0, end: size - 1, autoClose: false, highWaterMark: fileChunk }),
           size,
           [Symbol.asyncDispose]: () => handle.close(),
         };
@@ -174,7 +175,7 @@ export const openFiles = (path: string, idmap: IdMap | undefined, release: () =>
       const existed = explained(path, () => root.exists(path));
       try {
         const handle = await root.create(path, { ...withMode(owner, 0o644), append });
-        await pipeline(content, handle.createWriteStream({ highWaterMark: 1024 * 1024 }));
+        await pipeline(content, handle.createWriteStream({ highWaterMark: fileChunk }));
         if (existed) adopt(path, owner);
       } catch (error) {
         // A new file that could not be written whole is not left half there.

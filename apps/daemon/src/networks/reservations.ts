@@ -2,6 +2,9 @@ import { isIPv4 } from 'node:net';
 import { type Config, isTrue, type Reservation } from '@lxd-ts/driver-kit';
 import type { Instance } from '../instances/instance.ts';
 
+/** The NIC that a reservation is for. */
+export type ReservationOwner = Pick<Reservation, 'project' | 'instance' | 'device'>;
+
 /** Whether a NIC is on a managed network: it names the network, or its bridge as `parent`. */
 export const isOnNetwork = (config: Config, network: string): boolean =>
   config['type'] === 'nic' &&

@@ -20,14 +20,8 @@ import type { Locks } from '../core/locks.ts';
 import type { Drivers } from '../drivers/registry.ts';
 import type { Events } from '../events/bus.ts';
 import { checkIfMatch } from '../http/etag.ts';
+import type { ReservationOwner } from './reservations.ts';
 import type { NetworkStore, StoredNetwork } from './store.ts';
-
-/** Who a reservation is for; the key under which it is kept. */
-export interface ReservationOwner {
-  readonly project: string;
-  readonly instance: string;
-  readonly device: string;
-}
 
 export interface NetworkService {
   /** Starts all networks with the daemon; what fails is logged. @param reservations - of NICs that exist, by network name */
@@ -49,8 +43,14 @@ export interface NetworkService {
   delete(project: string, name: string): Promise<void>;
   /** For NIC devices. @throws LxdError not-found */
   forDevice(project: string, name: string): ReturnType<DeviceContext['network']>;
-  /** Sets or (undefined) drops the static assignment of a NIC. */
-  reserve(project: string, name: string, owner: ReservationOwner, reservation: Reservation | undefined): Promise<void>;
+  /**
+   * Sets the static assignment of a NIC to what `choose` says; no other NIC of the network gets one meanwhile.
+   *
+   * @throws LxdError not-found, conflict when another has the address or the name; what `choose` throws
+   */
+  reserve(project: string, name: string, owner: ReservationOwner, choose: () => Promise<Reservation>): Promise<void>;
+  /** Drops the static assignment of a NIC. One that goes after its network went has none. */
+  release(project: string, name: string, owner: ReservationOwner): Promise<void>;
   /**
    * Brings the assignments in line with the configuration after an instance was deleted or renamed or its NICs changed.
    * Leases of NICs that are gone are forgotten. Failures are logged: the instance has changed already.
@@ -71,11 +71,14 @@ interface Parts {
   readonly reservations: (name: string) => Promise<readonly Reservation[]>;
 }
 
+/** Static assignments by the key of their owner. */
+type Reservations = Map<string, Reservation>;
+
 interface Live {
   readonly stored: StoredNetwork;
   readonly driver: NetworkDriver;
   readonly network: Network;
-  readonly reservations: Map<string, Reservation>;
+  readonly reservations: Reservations;
 }
 
 const userKeys: ConfigKey = { key: 'user.*', type: 'string', description: 'Free-form keys' };
@@ -97,6 +100,7 @@ export const editableNetwork = ({
 
 const ownerKey = ({ project, instance, device }: ReservationOwner): string => `${project}/${instance}/${device}`;
 const lockOf = (name: string): string => `network "${name}"`;
+const reservationsLockOf = (name: string): string => `addresses of network "${name}"`;
 
 export const createNetworkService = (parts: Parts): NetworkService => {
   const { store, drivers, directories, locks, events, log } = parts;
@@ -134,8 +138,11 @@ export const createNetworkService = (parts: Parts): NetworkService => {
     return { ...config, ...Object.fromEntries(auto.map((key) => [key, filled[key] ?? 'auto'])) };
   };
 
-  const applyReservations = async ({ network, reservations }: Live): Promise<void> => {
-    await network.setReservations([...reservations.values()]);
+  /** Keeps other assignments than before, unless the network refuses them. Under the lock of the network's assignments. */
+  const replaceReservations = async ({ network, reservations }: Live, wanted: Reservations): Promise<void> => {
+    await network.setReservations([...wanted.values()]);
+    reservations.clear();
+    for (const [key, one] of wanted) reservations.set(key, one);
   };
 
   return {
@@ -161,7 +168,7 @@ export const createNetworkService = (parts: Parts): NetworkService => {
             };
             live.set(stored.name, entry);
             await network.start();
-            await applyReservations(entry);
+            await network.setReservations([...entry.reservations.values()]);
           } catch (error) {
             log.error({ err: error, network: stored.name }, 'Could not start the network');
           }
@@ -258,49 +265,45 @@ export const createNetworkService = (parts: Parts): NetworkService => {
     },
 
     async syncReservations({ project, name }) {
+      const concerns = (one: Reservation): boolean => one.project === project && one.instance === name;
       for (const entry of live.values()) {
         const { stored, network, reservations } = entry;
-        const before = [...reservations];
-        const configured = await parts.reservations(stored.name);
-        const concerns = (one: Reservation): boolean => one.project === project && one.instance === name;
-        if (!before.some(([, one]) => concerns(one)) && !configured.some(concerns)) continue;
-        const fill = (all: Iterable<readonly [string, Reservation]>): void => {
-          reservations.clear();
-          for (const [key, one] of all) reservations.set(key, one);
-        };
+        using _lock = await locks.wait(reservationsLockOf(stored.name), 'update');
+        const configured = (await parts.reservations(stored.name)).filter(concerns);
+        const before = [...reservations.values()].filter(concerns);
+        if (before.length === 0 && configured.length === 0) continue;
+        // Those of others stay: an address that was just chosen is in no configuration yet.
+        const wanted = new Map([...reservations].filter(([, one]) => !concerns(one)));
+        for (const one of configured) wanted.set(ownerKey(one), one);
         try {
-          fill(configured.map((one) => [ownerKey(one), one]));
-          await applyReservations(entry);
-          const kept = new Set(configured.map(({ hwaddr }) => hwaddr.toLowerCase()));
-          for (const [, { hwaddr }] of before) if (!kept.has(hwaddr.toLowerCase())) await network.forgetLeases(hwaddr);
+          await replaceReservations(entry, wanted);
+          const kept = new Set([...wanted.values()].map(({ hwaddr }) => hwaddr.toLowerCase()));
+          for (const { hwaddr } of before) if (!kept.has(hwaddr.toLowerCase())) await network.forgetLeases(hwaddr);
         } catch (error) {
-          fill(before);
           log.warn({ err: error, network: stored.name }, 'Could not bring the assignments of addresses up to date');
         }
       }
     },
 
-    async reserve(_project, name, owner, reservation) {
-      const entry = live.get(name);
-      // A NIC that goes after its network went has nothing to give back.
-      if (!entry) return;
-      const key = ownerKey(owner);
-      const namesake = [...entry.reservations.values()].find(
-        ({ instance, project }) => instance === reservation?.instance && project !== owner.project,
+    async reserve(_project, name, owner, choose) {
+      using _lock = await locks.wait(reservationsLockOf(name), 'reserve');
+      const entry = requireLive(name);
+      const { reservations, stored } = entry;
+      const namesake = [...reservations.values()].find(
+        ({ instance, project }) => instance === owner.instance && project !== owner.project,
       );
-      if (namesake && entry.stored.config['dns.mode'] !== 'none')
+      if (namesake && stored.config['dns.mode'] !== 'none')
         throw conflict(`Instance DNS name "${owner.instance}" already used on network`);
-      const before = entry.reservations.get(key);
-      if (reservation) entry.reservations.set(key, reservation);
-      else entry.reservations.delete(key);
-      try {
-        await applyReservations(entry);
-      } catch (error) {
-        // One that is refused must not stand in the way of all later ones.
-        if (before) entry.reservations.set(key, before);
-        else entry.reservations.delete(key);
-        throw error;
-      }
+      await replaceReservations(entry, new Map(reservations).set(ownerKey(owner), await choose()));
+    },
+
+    async release(_project, name, owner) {
+      using _lock = await locks.wait(reservationsLockOf(name), 'release');
+      const entry = live.get(name);
+      if (!entry?.reservations.has(ownerKey(owner))) return;
+      const wanted = new Map(entry.reservations);
+      wanted.delete(ownerKey(owner));
+      await replaceReservations(entry, wanted);
     },
   };
 };

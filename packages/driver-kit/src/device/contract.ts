@@ -118,16 +118,18 @@ export interface DeviceContext {
     readonly config: Config;
     readonly preset: NicPreset;
     readonly type: string;
-    /** As of `Network.leases`: a driver that must know a NIC's address beforehand chooses one that is free. */
+    /** As of `Network.leases`; reservations are among them. */
     leases(): Promise<readonly Lease[]>;
   };
   /**
-   * Tells a network's DHCP and DNS about a NIC (undefined: forget it). Drivers reserve at each start and leave it in force
-   * when the device stops, so that a stopped instance keeps its name and address.
+   * Tells a network's DHCP and DNS about the NIC. Drivers reserve at each start and leave it in force when the device stops, so
+   * that a stopped instance keeps its name and address.
    *
-   * @throws LxdError conflict when another NIC has the address; nothing has changed then
+   * @param choose - says what to reserve. No other NIC of the network is reserved for meanwhile: an address that is not among the
+   *   network's leases then is free
+   * @throws LxdError not-found, conflict when another NIC has the address; what `choose` throws. Nothing has changed then
    */
-  reserve(network: string, reservation: Reservation | undefined): Promise<void>;
+  reserve(network: string, choose: () => Promise<Reservation>): Promise<void>;
   /** Mounts a custom volume for a disk device; the context disposes it when the device stops. @throws LxdError not-found */
   volume(pool: string, name: string): Promise<MountedVolume & { readonly shifted: boolean }>;
   /**

@@ -54,8 +54,7 @@ export const checkFixedAddresses = (config: Config, network: BridgeSettings): vo
 const attempts = 65_536n;
 
 /**
- * The addresses of the ranges, from a place on that depends on the NIC alone, so that two NICs that choose at the same time
- * choose differently and one that chooses again chooses alike.
+ * The addresses of the ranges, from a place on that depends on the NIC alone, so that one that chooses again chooses alike.
  */
 function* candidates(ranges: readonly AddressRange[], hwaddr: string): Generator<Address> {
   const sizes = ranges.map(({ first, last }) => last.value - first.value + 1n);

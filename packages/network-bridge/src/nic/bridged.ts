@@ -25,9 +25,6 @@ import { filtersAddresses, validateBridged } from './validate.ts';
 import { addPair, hwaddrOf, planVeth } from './veth.ts';
 import { applyVlans } from './vlan.ts';
 
-/** How often a NIC chooses again when another one was faster. */
-const attempts = 5;
-
 type ManagedNetwork = ReturnType<DeviceContext['network']>;
 
 /** The managed network a NIC joins, also when it only names its bridge; undefined for other bridges. */
@@ -81,25 +78,22 @@ const reserve = async (
   if (!managed) return allowedAddresses(config, undefined, { hwaddr, leases: [], last });
   const { network, settings } = managed;
   checkFixedAddresses(config, settings);
-  for (let attempt = 1; ; attempt++) {
+  let allowed: Allowed = {};
+  await context.reserve(name, async () => {
     const leases = filtersAddresses(config) ? await network.leases() : [];
-    const allowed = allowedAddresses(config, settings, { hwaddr, leases, last });
+    allowed = allowedAddresses(config, settings, { hwaddr, leases, last });
     const ipv4 = fixedAddress(config, 'ipv4') ?? allowed.ipv4?.[0];
     const ipv6 = fixedAddress(config, 'ipv6') ?? (settings.ipv6?.dhcp?.stateful ? allowed.ipv6?.[0] : undefined);
-    try {
-      await context.reserve(name, {
-        instance: context.instance.name,
-        project: context.instance.project,
-        device: device.name,
-        hwaddr,
-        ...(ipv4 ? { ipv4: formatAddress(ipv4) } : {}),
-        ...(ipv6 ? { ipv6: formatAddress(ipv6) } : {}),
-      });
-      return allowed;
-    } catch (error) {
-      if (!isKind(error, 'conflict') || !filtersAddresses(config) || attempt === attempts) throw error;
-    }
-  }
+    return {
+      instance: context.instance.name,
+      project: context.instance.project,
+      device: device.name,
+      hwaddr,
+      ...(ipv4 ? { ipv4: formatAddress(ipv4) } : {}),
+      ...(ipv6 ? { ipv6: formatAddress(ipv6) } : {}),
+    };
+  });
+  return allowed;
 };
 
 const filterOf = (config: Config, hwaddr: string, allowed: Allowed): Filter => {

@@ -2,6 +2,7 @@ import type { Config } from '../../config.ts';
 import type { DeviceContext } from '../../device/contract.ts';
 import { notFound } from '../../errors.ts';
 import type { Network, Reservation } from '../../network/contract.ts';
+import { serial } from '../../serial.ts';
 
 /** A network that NICs can name, with the reservations made on it so far. */
 export interface TestNetwork {
@@ -9,6 +10,8 @@ export interface TestNetwork {
   readonly type: string;
   readonly config: Config;
   readonly reservations: Map<string, Reservation>;
+  /** Carries out pieces of work one after another. */
+  readonly reserving: (work: () => Promise<void>) => Promise<void>;
 }
 
 export const testNetwork = (network: Network, type: string, config: Config): TestNetwork => ({
@@ -16,6 +19,7 @@ export const testNetwork = (network: Network, type: string, config: Config): Tes
   type,
   config,
   reservations: new Map(),
+  reserving: serial(),
 });
 
 /**
@@ -46,20 +50,13 @@ export const nicContext = (
       const { network, config, type } = find(name);
       return { config, type, preset: network.nicPreset(), leases: () => network.leases() };
     },
-    async reserve(name, reservation) {
-      const { network, reservations } = find(name);
-      const key = `${instance}/${device}`;
-      const before = reservations.get(key);
-      const put = (value: Reservation | undefined): unknown =>
-        value ? reservations.set(key, value) : reservations.delete(key);
-      put(reservation);
-      try {
-        await network.setReservations([...reservations.values()]);
-      } catch (error) {
-        put(before);
-        throw error;
-      }
-    },
+    reserve: (name, choose) =>
+      find(name).reserving(async () => {
+        const { network, reservations } = find(name);
+        const wanted = new Map(reservations).set(`${instance}/${device}`, await choose());
+        await network.setReservations([...wanted.values()]);
+        for (const [key, one] of wanted) reservations.set(key, one);
+      }),
     volume: (pool, name) => Promise.reject(notFound(`Volume "${name}" of pool "${pool}" not found`)),
     hotplug: () => Promise.reject(new Error('A NIC does not come and go')),
     warn(message) {
