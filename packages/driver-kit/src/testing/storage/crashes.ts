@@ -18,40 +18,53 @@ interface Call {
 /** Makes one call of an open pool, and tells when it begins and when it is done. */
 const program = ({ specifier, name }: { specifier: string; name: string }): string => `
 const { ${name}: driver } = await import(${JSON.stringify(specifier)});
-const [spec, call] = JSON.parse(process.argv[1]);
-const pool = await driver.open(spec);
-console.log('begun');
-await pool[call.name](...call.args);
-console.log('done');
+process.stdin.once('data', async (given) => {
+  const [spec, call] = JSON.parse(given);
+  const pool = await driver.open(spec);
+  console.log('begun');
+  await pool[call.name](...call.args);
+  console.log('done');
+});
 `;
 
-/**
- * Makes a call in a process that is killed.
- *
- * @param after - milliseconds from the beginning of the call; undefined: as soon as it is done
- * @returns how many milliseconds it took; undefined: it was not done
- */
-const callAndKill = async (
-  from: NonNullable<Suite['importFrom']>,
-  spec: PoolSpec,
-  call: Call,
-  after?: number,
-): Promise<number | undefined> => {
-  const args = ['--input-type=module', '--eval', program(from), JSON.stringify([spec, call])];
+/** A process that makes a call and is killed. */
+interface Victim extends AsyncDisposable {
+  /**
+   * @param after - milliseconds from the beginning of the call to the kill; undefined: as soon as it is done
+   * @returns how many milliseconds the call took; undefined: it was not done
+   */
+  callAndDie(spec: PoolSpec, call: Call, after?: number): Promise<number | undefined>;
+}
+
+/** Starts a process that loads the driver and waits: under emulation that takes longer than most calls. */
+const startVictim = (from: NonNullable<Suite['importFrom']>): Victim => {
+  const args = ['--input-type=module', '--eval', program(from)];
   const child = spawn(process.execPath, [...(from.nodeOptions ?? []), ...args], {
     cwd: from.directory,
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
   const gone = once(child, 'exit');
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  await lines.next();
-  const begun = performance.now();
-  const done = lines.next().then(({ value }) => (value === 'done' ? performance.now() - begun : undefined));
-  const took = await (after === undefined ? done : Promise.race([done, setTimeout(after, undefined)]));
-  child.kill('SIGKILL');
-  await gone;
-  expect(child.exitCode ?? 0, `${call.name}, made by another process`).toBe(0);
-  return took;
+  // One that could not load tells by its exit code.
+  child.stdin.on('error', () => undefined);
+  const end = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await gone;
+  };
+  return {
+    async callAndDie(spec, call, after) {
+      const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+      // No more than a pipe holds: it arrives in one piece.
+      child.stdin.write(JSON.stringify([spec, call]));
+      await lines.next();
+      const begun = performance.now();
+      const done = lines.next().then(({ value }) => (value === 'done' ? performance.now() - begun : undefined));
+      const took = await (after === undefined ? done : Promise.race([done, setTimeout(after, undefined)]));
+      await end();
+      expect(child.exitCode ?? 0, `${call.name}, made by another process`).toBe(0);
+      return took;
+    },
+    [Symbol.asyncDispose]: end,
+  };
 };
 
 const fileCount = 40;
@@ -211,11 +224,15 @@ export const crashTests = (suite: Suite): void => {
       { timeout },
       async ({ prepare, call: made, states, settle }) => {
         let took = 0;
+        await using victims = new AsyncDisposableStack();
+        const newVictim = (): Victim => victims.use(startVictim(importFrom));
+        let next = newVictim();
         // Once to its end: this is how long it takes.
         for (let moment = 0; moment <= kills; moment++) {
           await prepare?.();
           const after = moment === 0 ? undefined : (took * (moment - Math.random())) / kills;
-          took = Math.max(took, (await callAndKill(importFrom, spec(), made, after)) ?? 0);
+          took = Math.max(took, (await next.callAndDie(spec(), made, after)) ?? 0);
+          next = newVictim();
           await takeOver();
           expect(states ?? ['two']).toContain((await stateOf(pool(), volume)).join());
           await settle();
