@@ -1,5 +1,7 @@
-import { closeSync, openSync, readFileSync, unlinkSync } from 'node:fs';
+import { closeSync, createWriteStream, openSync, readFileSync, unlinkSync } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
 import { type CompressionCommand, compressor, decompressor, fileFormat, isCompression } from './compression.ts';
+import { gzipBlocks } from './gzip-blocks.ts';
 import { type Argv, run } from './run.ts';
 import { spawnStream } from './spawn-stream.ts';
 
@@ -31,7 +33,7 @@ const PROGRESS_MS = 200;
 const faithful = ['--numeric-owner', '--xattrs', '--xattrs-include=*', '--acls'];
 
 /** Tells how far programs have come with a file they read or write through a descriptor that is shared with them. */
-export function watchPosition(fd: number, onProgress: ArchiveOptions['onProgress']): Disposable {
+function watchPosition(fd: number, onProgress: ArchiveOptions['onProgress']): Disposable {
   if (!onProgress) return { [Symbol.dispose]: () => undefined };
   const tell = () => onProgress(Number(/^pos:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1]));
   const timer = setInterval(tell, PROGRESS_MS);
@@ -115,12 +117,26 @@ const packing = [
   ...faithful,
 ];
 
+/** Runs a tar that writes to standard output, and compresses it here. */
+async function writeGzip(tar: Argv, fd: number, signal?: AbortSignal): Promise<void> {
+  const { stdout, done } = spawnStream([tar], signal ? { signal } : {});
+  if (!stdout) throw new TypeError('standard output was asked for');
+  const [written, ended] = await Promise.allSettled([
+    pipeline(stdout, gzipBlocks, createWriteStream('', { fd, autoClose: false })),
+    done,
+  ]);
+  // A full disk breaks the pipe.
+  for (const part of [written, ended]) if (part.status === 'rejected') throw part.reason;
+}
+
 /** Runs a tar that writes to standard output, through a compressor, into a file. */
 async function writeArchive(tar: Argv, archive: string | number, options: PackOptions): Promise<void> {
   const { compression = 'none', signal } = options;
   const zip = compression === 'none' ? undefined : await compressor(compression);
   const write = async (fd: number) => {
     using _ = watchPosition(fd, options.onProgress);
+    // Only pigz, where it is installed, is quicker.
+    if (compression === 'gzip' && zip?.argv[0] === 'gzip') return await writeGzip(tar, fd, signal);
     const commands: [Argv, ...Argv[]] = zip ? [tar, zip.argv] : [tar];
     await spawnStream(commands, { stdout: fd, ...(signal ? { signal } : {}), ...packageOption(zip) }).done;
   };
@@ -137,7 +153,7 @@ async function writeArchive(tar: Argv, archive: string | number, options: PackOp
  * Packs a directory into a tar archive, with names that begin with `./` in sorted order, sockets left out.
  *
  * @param archive the file to make; it must not exist, and does not after a failure. A number is a descriptor to write to
- * @throws CommandError when something cannot be read or the disk is full; EEXIST when the file is there
+ * @throws CommandError when something cannot be read; that, or ENOSPC, when the disk is full; EEXIST when the file is there
  */
 export async function pack(directory: string, archive: string | number, options: PackOptions = {}): Promise<void> {
   const { names = ['.'], exclude = [] } = options;

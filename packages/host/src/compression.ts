@@ -79,9 +79,9 @@ export async function decompressor(compression: Compression): Promise<Compressio
 export async function compressor(algorithm: string): Promise<CompressionCommand> {
   const [name = '', ...options] = algorithm.trim().split(/\s+/);
   if (!/^[a-z0-9][a-z0-9_+-]*$/i.test(name)) throw new TypeError(`"${algorithm}" is not the name of a compressor`);
-  if (!isCompression(name)) return { argv: [name, '-c', ...options] };
   // No name and time in the header: equal input gives equal output.
-  const plain = name === 'gzip' ? ['-n'] : [];
+  const plain = ['gzip', 'pigz'].includes(name) ? ['-n'] : [];
+  if (!isCompression(name)) return { argv: [name, '-c', ...plain, ...options] };
   return {
     argv: [await program(name), '-c', ...plain, ...threads(name), ...options],
     debianPackage: debianPackages[name],

@@ -4,7 +4,7 @@ import { findProgram } from '@lxd-ts/host';
 /** Compressors whose options are known. */
 const compressors: ReadonlySet<string> = new Set('bzip2 gzip lz4 lzma pbzip2 pigz pixz pzstd xz zstd'.split(' '));
 /** Options that say how hard to try and with how many threads; none that names a file. */
-const compressorOption = /^-(?:\d{1,2}|T\d{1,3}|e|-fast|-best|-ultra|-long|-extreme)$/;
+export const compressorOption = /^-(?:\d{1,2}|T\d{1,3}|e|-fast|-best|-ultra|-long|-extreme|-rsyncable)$/;
 
 /**
  * Checks a compressor: any program of this host that `-c` makes write to standard output (spec 05.239, 10 BKP-04). What else it is told is

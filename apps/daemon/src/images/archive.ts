@@ -1,12 +1,11 @@
-import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { badRequest, messageOf } from '@lxd-ts/driver-kit';
-import { type Argv, run, spawnStream } from '@lxd-ts/host';
+import { decompressor, type FileFormat, fileFormat, isCompression, run, spawnStream } from '@lxd-ts/host';
 
 /** How an image file is packed. */
-export type ArchiveFormat = 'tar' | 'gzip' | 'bzip2' | 'xz' | 'lzma' | 'zstd' | 'lz4' | 'squashfs' | 'qcow2';
+export type ArchiveFormat = Exclude<FileFormat, 'unknown'>;
 
 /** Endings of file names, as exports are named. */
 export const extensions: Readonly<Record<ArchiveFormat, string>> = {
@@ -21,41 +20,13 @@ export const extensions: Readonly<Record<ArchiveFormat, string>> = {
   qcow2: '.qcow2',
 };
 
-/** First bytes by format: RFC 1952, RFC 8878, the formats' own documents; kernel Documentation/filesystems/squashfs; docs/interop/qcow2 of QEMU. */
-const magics: readonly (readonly [ArchiveFormat, number, string])[] = [
-  ['gzip', 0, '\x1f\x8b'],
-  ['bzip2', 0, 'BZh'],
-  ['xz', 0, '\xfd7zXZ\0'],
-  ['lzma', 0, '\x5d\0\0'],
-  ['zstd', 0, '\x28\xb5\x2f\xfd'],
-  ['lz4', 0, '\x04\x22\x4d\x18'],
-  ['squashfs', 0, 'hsqs'],
-  ['qcow2', 0, 'QFI\xfb'],
-  ['tar', 257, 'ustar'],
-];
-
 /** Finds out how a file is packed by its first bytes. @throws LxdError bad-request when it is none of the formats */
 export const formatOf = async (file: string): Promise<ArchiveFormat> => {
-  await using handle = await open(file);
-  const { buffer } = await handle.read(Buffer.alloc(512), 0, 512, 0);
-  const head = buffer.toString('latin1');
-  const found = magics.find(([, at, magic]) => head.startsWith(magic, at));
-  if (!found) {
-    throw badRequest(
-      'Unsupported compression: an image is a tarball (plain, gzip, bzip2, xz, lzma, zstd, lz4), squashfs or qcow2',
-    );
-  }
-  return found[0];
-};
-
-/** Programs that write a file's decompressed bytes to standard output; the file's name goes last. */
-export const decompressors: Readonly<Partial<Record<ArchiveFormat, Argv>>> = {
-  gzip: ['gzip', '-dc'],
-  zstd: ['zstd', '-dcq'],
-  bzip2: ['bzip2', '-dc'],
-  xz: ['xz', '-dc'],
-  lzma: ['xz', '--format=lzma', '-dc'],
-  lz4: ['lz4', '-dc'],
+  const format = await fileFormat(file);
+  if (format !== 'unknown') return format;
+  throw badRequest(
+    'Unsupported compression: an image is a tarball (plain, gzip, bzip2, xz, lzma, zstd, lz4), squashfs or qcow2',
+  );
 };
 
 /** The option that makes tar(1) read a format. It finds most by itself, but not lzma of unknown length. */
@@ -69,13 +40,13 @@ export const tarOptions: Readonly<Partial<Record<ArchiveFormat, string>>> = {
 };
 
 /** A tarball's bytes, decompressed. Dispose it when enough is read. */
-const openTar = (file: string, format: ArchiveFormat): { stream: Readable } & AsyncDisposable => {
+const openTar = async (path: string, format: ArchiveFormat): Promise<{ stream: Readable } & AsyncDisposable> => {
+  const file = await open(path);
   const inProcess = format === 'gzip' ? createGunzip() : format === 'zstd' ? createZstdDecompress() : undefined;
-  const argv = inProcess ? undefined : decompressors[format];
-  if (argv) {
+  if (!inProcess && isCompression(format)) {
     // Read at once: Node drops what a program wrote when it ends before anybody reads.
-    const child = spawnStream([[...argv, file]]);
-    if (!child.stdout) throw new Error('The decompressor has no output');
+    const child = spawnStream([(await decompressor(format)).argv], { stdin: file.fd });
+    if (!child.stdout) throw new TypeError('standard output was asked for');
     const stream = child.stdout;
     return {
       stream,
@@ -83,10 +54,11 @@ const openTar = (file: string, format: ArchiveFormat): { stream: Readable } & As
         stream.destroy();
         // Stopped before its end it complains about the closed pipe; what matters was read.
         await child.done.catch(() => undefined);
+        await file.close();
       },
     };
   }
-  const source = createReadStream(file);
+  const source = file.createReadStream({ autoClose: false });
   if (inProcess) source.on('error', (error) => inProcess.destroy(error));
   const stream = inProcess ? source.pipe(inProcess) : source;
   return {
@@ -94,6 +66,7 @@ const openTar = (file: string, format: ArchiveFormat): { stream: Readable } & As
     async [Symbol.asyncDispose]() {
       source.destroy();
       stream.destroy();
+      await file.close();
     },
   };
 };
@@ -109,7 +82,9 @@ const sizeIn = (header: Buffer): number =>
 const nameIn = (header: Buffer): string => {
   const text = (from: number, to: number): string => header.toString('utf8', from, to).replace(/\0.*$/s, '');
   const prefix = header.toString('latin1', 257, 263) === 'ustar\0' ? text(345, 500) : '';
-  return (prefix ? `${prefix}/${text(0, 100)}` : text(0, 100)).replace(/^(\.?\/)+/, '');
+  const name = prefix ? `${prefix}/${text(0, 100)}` : text(0, 100);
+  // What GNU tar puts before the names of files with holes (its manual, "PAX Format, Version 1.0").
+  return name.replace(/^(\.?\/)+/, '').replace(/^GNUSparseFile\.\d+\//, '');
 };
 
 /** What an image file holds. */
@@ -173,7 +148,7 @@ export const inspectArchive = async (file: string, needsRoot: boolean): Promise<
       return { metadata: stdout, rootfs: true, disk: false };
     }
     if (format === 'qcow2') return { metadata: undefined, rootfs: false, disk: true };
-    await using tar = openTar(file, format);
+    await using tar = await openTar(file, format);
     return await readTar(tar.stream, needsRoot);
   } catch (error) {
     throw badRequest(`The image file cannot be read: ${messageOf(error)}`, { cause: error });

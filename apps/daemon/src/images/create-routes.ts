@@ -11,7 +11,7 @@ import type { Operations } from '../operations/registry.ts';
 import { type ImageFetch, remoteSourceOf } from './fetch.ts';
 import { showProgress, watchDownload } from './progress.ts';
 import type { Publish, PublishSource } from './publish.ts';
-import { compressorOf } from './publish.ts';
+import { checkAlgorithm } from './publish.ts';
 import { receiveImage } from './receive.ts';
 import { dateOf } from './render.ts';
 import type { ImageSecrets } from './secrets.ts';
@@ -162,7 +162,7 @@ export const createImageCreation = (parts: ImageCreationParts) => {
       case 'snapshot': {
         const compression =
           body.compression_algorithm || (await parts.setting(project, 'images.compression_algorithm')) || 'gzip';
-        compressorOf(compression);
+        checkAlgorithm(compression);
         const from = await publishSource(request.project, source.type, source.name);
         return start(request, (operation) =>
           publish(

@@ -5,6 +5,7 @@ import { connect as connectSocket } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { openDatabases } from '@lxd-ts/database';
+import { detectFormat } from '@lxd-ts/host';
 import { busyboxImage } from '@lxd-ts/tooling/images/busybox';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startTestDaemon, type TestDaemon } from '../testing/daemon.ts';
@@ -243,15 +244,7 @@ test('[04.107 04.109 04.111 04.115 04.133] publishing packs a stopped instance, 
   const { fingerprint } = await upload(pack(tree(), []));
   await daemon.run('POST', '/1.0/instances', { name: 'img-pub', source: { type: 'image', fingerprint } });
   const source = { type: 'instance', name: 'img-pub' };
-  for (const [compression_algorithm, magic] of [
-    ['gzip', '1f8b'],
-    ['bzip2', '425a'],
-    ['xz', 'fd37'],
-    ['lzma', '5d00'],
-    ['zstd', '28b5'],
-    ['none', '2e2f'],
-    ['squashfs', '6873'],
-  ]) {
+  for (const compression_algorithm of ['gzip', 'bzip2', 'xz', 'lzma', 'zstd', 'none', 'squashfs']) {
     const aliases = [{ name: `pub-${compression_algorithm}`, description: 'p' }];
     const properties = { p: compression_algorithm };
     const expires_at = '2040-01-01T00:00:00Z';
@@ -260,7 +253,7 @@ test('[04.107 04.109 04.111 04.115 04.133] publishing packs a stopped instance, 
     expect(await image(made.fingerprint)).toMatchObject({ aliases, properties, public: true, expires_at });
     const { body } = await rawExport(made.fingerprint);
     expect(sha256(body)).toBe(made.fingerprint);
-    expect(body.subarray(0, 2).toString('hex')).toBe(magic);
+    expect(detectFormat(body)).toBe(compression_algorithm === 'none' ? 'tar' : compression_algorithm);
     const name = `img-of-${compression_algorithm}`;
     await daemon.run('POST', '/1.0/instances', {
       name,

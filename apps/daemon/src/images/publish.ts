@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, stat, writeFile } from 'node:fs/promises';
+import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badRequest, type Config, type MountedVolume, type Work } from '@lxd-ts/driver-kit';
-import { type Argv, run, spawnStream, watchPosition } from '@lxd-ts/host';
+import { type NamedTree, packTrees, run } from '@lxd-ts/host';
+import { compressorOption } from '../backups/compression.ts';
 import { fileChunk } from '../core/file-chunk.ts';
 import type { Locks } from '../core/locks.ts';
 import { type Instance, lockKey } from '../instances/instance.ts';
@@ -34,29 +35,14 @@ interface Parts {
   readonly isRunning: (instance: Instance) => boolean;
 }
 
-const compressors: Readonly<Record<string, Argv | undefined>> = {
-  none: undefined,
-  squashfs: undefined,
-  bzip2: ['bzip2'],
-  // Without name and time in the header, equal content gives an equal fingerprint.
-  gzip: ['gzip', '-n'],
-  lzma: ['xz', '--format=lzma'],
-  pigz: ['pigz', '-n'],
-  xz: ['xz', '-T0'],
-  zstd: ['zstd', '-q', '-T0'],
-};
+const algorithms: readonly string[] = ['bzip2', 'gzip', 'lzma', 'xz', 'zstd', 'pigz', 'squashfs', 'none'];
 
-/** Levels and the like; nothing that names files. */
-const allowedOption = /^-(\d+|e|-rsyncable|-fast|-best|-extreme|-ultra)$/;
-
-/** The program for a compression algorithm. @throws LxdError bad-request */
-export const compressorOf = (algorithm: string): Argv | undefined => {
+/** @throws LxdError bad-request for what is no compression algorithm */
+export const checkAlgorithm = (algorithm: string): void => {
   const [name = '', ...options] = algorithm.trim().split(/\s+/);
-  if (!Object.hasOwn(compressors, name) || options.some((option) => !allowedOption.test(option))) {
-    throw badRequest(`Invalid compression algorithm "${algorithm}": use one of ${Object.keys(compressors).join(', ')}`);
-  }
-  const program = compressors[name];
-  return program && [...program, ...options];
+  const takesOptions = name !== 'squashfs' && name !== 'none';
+  if (!algorithms.includes(name) || options.some((option) => !takesOptions || !compressorOption.test(option)))
+    throw badRequest(`Invalid compression algorithm "${algorithm}": use one of ${algorithms.join(', ')}`);
 };
 
 /** It is read again in large pieces, from memory as a rule, which costs less than to lead it through here in small ones. */
@@ -87,7 +73,7 @@ export const createPublish = ({ images, locks, mount, isRunning }: Parts) => {
       templates: found?.templates ?? {},
     };
     await writeFile(join(directory, 'metadata.yaml'), formatMetadata(metadata), { mode: 0o644 });
-    const sources = ['-C', directory, 'metadata.yaml'];
+    const trees: NamedTree[] = [{ path: join(directory, 'metadata.yaml'), name: 'metadata.yaml' }];
     const options = signal ? { signal } : {};
     if (instance.type === 'virtual-machine') {
       if (!volume.disk) throw badRequest('The instance has no disk');
@@ -96,49 +82,41 @@ export const createPublish = ({ images, locks, mount, isRunning }: Parts) => {
         ...options,
         debianPackage: 'qemu-utils',
       });
-      sources.push('rootfs.img');
+      trees.push({ path: disk, name: 'rootfs.img' });
+    } else {
+      trees.push({ path: join(volume.path, 'rootfs'), name: 'rootfs' });
     }
-    sources.push('-C', volume.path);
-    if (instance.type === 'container') sources.push('rootfs');
-    if (templateNames(root).length > 0) sources.push('templates');
+    if (templateNames(root).length > 0) trees.push({ path: join(volume.path, 'templates'), name: 'templates' });
     const main = join(directory, 'main');
-    const packed = async (): Promise<ReceivedFiles> => ({
+    if (request.compression === 'squashfs') {
+      await run(['mksquashfs', ...trees.map(({ path }) => path), main, '-quiet', '-no-progress', '-noappend'], {
+        ...options,
+        debianPackage: 'squashfs-tools',
+      });
+    } else {
+      const started = performance.now();
+      await packTrees(trees, main, {
+        ...options,
+        compression: request.compression,
+        onProgress: (bytes) =>
+          progress?.({
+            stage: 'create_image_from_container_pack',
+            bytes,
+            speed: bytes / ((performance.now() - started) / 1000),
+          }),
+      });
+    }
+    return {
       main,
       fingerprint: await hashOf(main, signal),
       size: (await stat(main)).size,
       filename: request.filename,
-    });
-    if (request.compression === 'squashfs') {
-      const paths = ['rootfs', 'templates']
-        .filter((name) => sources.includes(name))
-        .map((name) => join(volume.path, name));
-      const first = join(directory, 'metadata.yaml');
-      await run(['mksquashfs', first, ...paths, main, '-quiet', '-no-progress', '-noappend'], {
-        ...options,
-        debianPackage: 'squashfs-tools',
-      });
-      return await packed();
-    }
-    const tar: Argv = ['tar', '--numeric-owner', '--xattrs', '--sort=name', '-cf', '-', ...sources];
-    const compressor = compressorOf(request.compression);
-    const started = performance.now();
-    await using file = await open(main, 'wx', 0o600);
-    {
-      using _ = watchPosition(file.fd, (bytes) =>
-        progress?.({
-          stage: 'create_image_from_container_pack',
-          bytes,
-          speed: bytes / ((performance.now() - started) / 1000),
-        }),
-      );
-      await spawnStream(compressor ? [tar, compressor] : [tar], { ...options, stdout: file.fd }).done;
-    }
-    return await packed();
+    };
   };
 
   return async (source: PublishSource, request: PublishRequest, work: Work): Promise<Image> => {
     const { instance, snapshot } = source;
-    compressorOf(request.compression);
+    checkAlgorithm(request.compression);
     // It is heavy on disk and processor: one after the other (spec 04.112).
     using _turn = await locks.wait('publishing of images', 'publish', work.signal);
     using _lock = snapshot === undefined ? await locks.hold(lockKey(instance), 'publish') : undefined;

@@ -1,8 +1,8 @@
 import { access, lstat, mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { badRequest, type Fill, type InstanceType, type MountedVolume } from '@lxd-ts/driver-kit';
-import { type Argv, isErrno, removeTree, run, spawnStream } from '@lxd-ts/host';
-import { type ArchiveFormat, decompressors, formatOf, tarOptions } from './archive.ts';
+import { type Argv, decompressor, isCompression, isErrno, removeTree, run, spawnStream } from '@lxd-ts/host';
+import { type ArchiveFormat, formatOf, tarOptions } from './archive.ts';
 import { imageCopies, imageFiles, workPrefix } from './files.ts';
 
 /** Compressed tarballs up to this size are kept decompressed too, if they then are no larger than `quickLimit`. */
@@ -16,8 +16,7 @@ const quickLimit = 32 * quickBytes;
  * @returns the file itself when it has no such copy
  */
 const quickCopy = async (file: string, format: ArchiveFormat, signal: AbortSignal | undefined): Promise<string> => {
-  const decompress = decompressors[format];
-  if (!decompress || (await stat(file)).size > quickBytes) return file;
+  if (!isCompression(format) || (await stat(file)).size > quickBytes) return file;
   const { quick } = imageCopies(file);
   try {
     await access(quick);
@@ -28,9 +27,11 @@ const quickCopy = async (file: string, format: ArchiveFormat, signal: AbortSigna
   const directory = await mkdtemp(join(dirname(file), workPrefix));
   try {
     const work = join(directory, 'tar');
+    await using source = await open(file);
     await using target = await open(work, 'wx', 0o600);
     const limited: Argv = ['head', '-c', String(quickLimit + 1)];
-    const copying = spawnStream([[...decompress, file], limited], {
+    const copying = spawnStream([(await decompressor(format)).argv, limited], {
+      stdin: source.fd,
       stdout: target.fd,
       ...(signal ? { signal } : {}),
     });
