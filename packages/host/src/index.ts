@@ -45,5 +45,6 @@ export * from './spawn-stream.ts';
 export * from './subids.ts';
 export type { PathBytes } from './syscalls.ts';
 export * from './sysctl.ts';
+export * from './tar-reader.ts';
 export * from './user-namespace.ts';
 export * from './xattr.ts';

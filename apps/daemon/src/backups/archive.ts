@@ -4,11 +4,10 @@
  * `<name>.bin`, each the difference to the one before.
  */
 import { createWriteStream } from 'node:fs';
-import { mkdir, open, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { text as textOf } from 'node:stream/consumers';
-import { badRequest, copyRawDisk, messageOf, notImplemented, type Volume, type Work } from '@lxd-ts/driver-kit';
-import { decompressor, fileFormat, isCompression, type NamedTree, packTrees, spawnStream } from '@lxd-ts/host';
+import { badRequest, copyRawDisk, isKind, messageOf, notImplemented, type Volume, type Work } from '@lxd-ts/driver-kit';
+import { fileFormat, isCompression, type NamedTree, packTrees, tarMembers } from '@lxd-ts/host';
 import { stringify } from 'yaml';
 import { fileChunk } from '../core/file-chunk.ts';
 import type { OpenPool } from '../storage/pools.ts';
@@ -109,35 +108,18 @@ export const writeBackup = async (options: WriteOptions, work: Work): Promise<vo
   });
 };
 
-/** The programs that write members of an archive to standard output. */
-const extractor = async (file: string, member: string) => {
-  const format = await fileFormat(file);
-  if (format !== 'tar' && !isCompression(format)) throw badRequest('The file is not a backup: Unsupported compression');
-  const tar = ['tar', '--extract', '--file=-', '--to-stdout', '--occurrence=1', '--', member] as const;
-  return isCompression(format) ? ([(await decompressor(format)).argv, [...tar]] as const) : ([[...tar]] as const);
-};
-
 /** Reads the text of a backup's index. @throws LxdError bad-request when the file is no backup */
 export const readIndex = async (file: string): Promise<string> => {
-  const [first, ...more] = await extractor(file, 'backup/index.yaml');
-  await using handle = await open(file);
-  const stream = spawnStream([[...first], ...more.map((argv): typeof argv => argv)], { stdin: handle.fd });
-  if (!stream.stdout) throw new TypeError('standard output was asked for');
-  let size = 0;
-  const limited = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    for await (const chunk of chunks) {
-      size += chunk.length;
-      if (size > maxIndex) throw badRequest('The index of the backup is too large');
-      yield chunk;
-    }
-  };
-  const yaml = await textOf(limited(stream.stdout));
+  const format = await fileFormat(file);
+  if (format !== 'tar' && !isCompression(format)) throw badRequest('The file is not a backup: Unsupported compression');
   try {
-    await stream.done;
+    for await (const { name, isFile, size, read } of tarMembers(file)) {
+      if (!isFile || name !== 'backup/index.yaml') continue;
+      if (size > maxIndex) throw badRequest('The index of the backup is too large');
+      return (await read()).toString('utf8');
+    }
   } catch (error) {
-    // tar ends when it has what it looked for; the programs before it may not like that.
-    if (yaml === '') throw badRequest(`The file is not a backup: ${messageOf(error)}`, { cause: error });
+    throw isKind(error) ? error : badRequest(`The file is not a backup: ${messageOf(error)}`, { cause: error });
   }
-  if (yaml === '') throw badRequest('The file is not a backup: it has no backup/index.yaml');
-  return yaml;
+  throw badRequest('The file is not a backup: it has no backup/index.yaml');
 };
