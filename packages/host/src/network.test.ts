@@ -75,7 +75,9 @@ describe('links', () => {
       masterIndex: link('br0').index,
       parentIndex: link('vb').index,
     });
-    expect(link('vb')).toMatchObject({ hwaddr: address, state: 'up', alias: 'other-end' });
+    expect(link('vb')).toMatchObject({ hwaddr: address, alias: 'other-end' });
+    // The kernel tells of carriers a moment later (net/core/link_watch.c).
+    await expect.poll(() => link('vb').state).toBe('up');
     await applyIp([...setLink('va', { master: null, up: false, name: 'vc' }), ...deleteLink('br0')], namespace);
     expect(link('vc')).toMatchObject({ up: false, masterIndex: undefined });
     expect(listLinks(namespace).map((each) => each.name)).not.toContain('br0');
