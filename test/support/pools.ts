@@ -1,17 +1,17 @@
 import { readFileSync } from 'node:fs';
 import { busyboxImage } from '@lxd-ts/tooling/images/busybox';
 import { z } from 'zod';
-import { type Lxd, startLxd } from './lxd.ts';
+import { type Lxd, type Programs, startLxd } from './lxd.ts';
 import { underTest } from './programs.ts';
 
 const imported = z.looseObject({ fingerprint: z.string() });
 
 /**
- * Starts the system under test with the pools `plain` and `plain2` (dir), `tree` and `tree2` (btrfs), no network, and the small image as
- * `busybox`. New instances live in `plain`.
+ * Starts an LXD, the one under test unless told otherwise, with the pools `plain` and `plain2` (dir), `tree` and `tree2` (btrfs), no
+ * network, and the small image as `busybox`. New instances live in `plain`.
  */
-export const startWithPools = async (): Promise<Lxd> => {
-  const lxd = await startLxd(underTest);
+export const startWithPools = async (programs: Programs = underTest): Promise<Lxd> => {
+  const lxd = await startLxd(programs);
   try {
     for (const name of ['plain', 'plain2']) await lxd.api('POST', '/1.0/storage-pools', { name, driver: 'dir' });
     for (const name of ['tree', 'tree2'])

@@ -250,24 +250,26 @@ describe.each([
     await lxc('storage', 'volume', 'delete', 'far:plain', 'follower');
   });
 
-  test.runIf(programs === ours)('[05.108] an ISO volume there and back', async () => {
-    const image = Buffer.alloc(3_000_001, 'a disc');
-    const headers = { 'content-type': 'application/octet-stream', 'X-LXD-name': 'disc', 'X-LXD-type': 'iso' };
-    await near.api('POST', base('plain'), image, { headers });
-    for (const [mode, pool] of [
-      ['pull', 'plain'],
-      ['push', 'tree'],
-      ['relay', 'tree'],
-    ] as const) {
-      await lxc('storage', 'volume', 'copy', 'plain/disc', `far:${pool}/disc`, `--mode=${mode}`);
-      await lxc('storage', 'volume', 'move', `far:${pool}/disc`, `${pool}/back`, `--mode=${mode}`);
-      expect(await near.api('GET', `${base(pool)}/back`)).toMatchObject({ content_type: 'iso' });
-      expect(readFileSync(join(files(near, pool, 'back'), 'root.iso')).equals(image)).toBe(true);
-      await lxc('storage', 'volume', 'delete', pool, 'back');
-    }
-    await lxc('storage', 'volume', 'delete', 'plain', 'disc');
-    expect(await volumesOf(far, 'tree')).toEqual([]);
-  });
+  // LXD 5.0.2 has no ISO volumes.
+  if (programs === ours)
+    test('[05.108] an ISO volume there and back', async () => {
+      const image = Buffer.alloc(3_000_001, 'a disc');
+      const headers = { 'content-type': 'application/octet-stream', 'X-LXD-name': 'disc', 'X-LXD-type': 'iso' };
+      await near.api('POST', base('plain'), image, { headers });
+      for (const [mode, pool] of [
+        ['pull', 'plain'],
+        ['push', 'tree'],
+        ['relay', 'tree'],
+      ] as const) {
+        await lxc('storage', 'volume', 'copy', 'plain/disc', `far:${pool}/disc`, `--mode=${mode}`);
+        await lxc('storage', 'volume', 'move', `far:${pool}/disc`, `${pool}/back`, `--mode=${mode}`);
+        expect(await near.api('GET', `${base(pool)}/back`)).toMatchObject({ content_type: 'iso' });
+        expect(readFileSync(join(files(near, pool, 'back'), 'root.iso')).equals(image)).toBe(true);
+        await lxc('storage', 'volume', 'delete', pool, 'back');
+      }
+      await lxc('storage', 'volume', 'delete', 'plain', 'disc');
+      expect(await volumesOf(far, 'tree')).toEqual([]);
+    });
 
   test('what cannot be sent is refused, and a receiver that is killed has nothing at its next start', async () => {
     const post = (body: object) =>

@@ -4,6 +4,7 @@ import { addBridge, applyIp, linkExists } from '@lxd-ts/host';
 import { expect, it } from 'vitest';
 import { isKind } from '../../errors.ts';
 import { testContext } from '../context.ts';
+import { itWhere } from '../it-where.ts';
 import { discardLink, hostThings, type NetworkConformanceOptions, networkName, startNetwork } from './suite.ts';
 
 /** Creation, start, change, rename and removal. */
@@ -24,7 +25,7 @@ export const lifecycleTests = (options: NetworkConformanceOptions): void => {
     driver.validate(name, { ...config, 'user.note': 'x' });
   });
 
-  it.runIf(driver.features.managed)(
+  itWhere(driver.features.managed)(
     'a name that an interface has already is a conflict, and that interface stays',
     async () => {
       await using context = await testContext('lxd-ts-network');
@@ -40,7 +41,7 @@ export const lifecycleTests = (options: NetworkConformanceOptions): void => {
     },
   );
 
-  it.runIf(driver.features.managed)(
+  itWhere(driver.features.managed)(
     '[06.12] creation alone makes no interface; start makes it, stop takes it away',
     async () => {
       await using setting = await startNetwork(options);
@@ -128,7 +129,7 @@ export const lifecycleTests = (options: NetworkConformanceOptions): void => {
     await network.update(config, Object.keys(options.change));
   });
 
-  it.runIf(options.refused)('a change that fails leaves the old configuration in force', async () => {
+  itWhere(options.refused !== undefined)('a change that fails leaves the old configuration in force', async () => {
     await using setting = await startNetwork(options);
     const { network, spec, config } = setting;
     const refused = options.refused ?? {};
@@ -143,7 +144,7 @@ export const lifecycleTests = (options: NetworkConformanceOptions): void => {
     expect(after.processes !== '').toBe(before.processes !== '');
   });
 
-  it.runIf(driver.features.managed)('a network can be renamed; it keeps its address and files', async () => {
+  itWhere(driver.features.managed)('a network can be renamed; it keeps its address and files', async () => {
     await using setting = await startNetwork(options);
     const { network, spec, context } = setting;
     const name = networkName();
@@ -167,7 +168,7 @@ export const lifecycleTests = (options: NetworkConformanceOptions): void => {
     expect(basename(directory)).toBe(renamed.name);
   });
 
-  it.runIf(driver.features.managed)('a name in use is a conflict, and the network goes on under its own', async () => {
+  itWhere(driver.features.managed)('a name in use is a conflict, and the network goes on under its own', async () => {
     await using setting = await startNetwork(options);
     await using other = await startNetwork(options);
     await expect(setting.network.rename(other.spec.name)).rejects.toSatisfy((error) => isKind(error, 'conflict'));

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import { findKey } from '../../config.ts';
 import { type Bucket, bucketVolume } from '../../storage/buckets.ts';
+import { itWhere } from '../it-where.ts';
 import { expectKind, listed, MiB, mounted, readIn, writeIn } from './helpers.ts';
 import { writeData } from './limits.ts';
 import type { Suite } from './suite.ts';
@@ -53,7 +54,7 @@ export const localBucketTests = ({ driver, pool, newVolume, quotas, reopen }: Su
   });
 
   const sized = findKey(driver.bucketConfig ?? [], 'size') !== undefined;
-  it.runIf(quotas && sized)('[05.146 05.149] a bucket holds what its size lets in', async () => {
+  itWhere(quotas && sized)('[05.146 05.149] a bucket holds what its size lets in', async () => {
     const bucket = newBucket({ config: { size: '32MiB' } });
     const volume = bucketVolume(bucket);
     await pool().createVolume(volume);

@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { itWhere } from '../it-where.ts';
 import { discard, expectKind, fileFill, inSnapshot, listed, mounted, readIn, writeIn } from './helpers.ts';
 import { describeTree, makeSampleTree } from './sample-tree.ts';
 import type { Suite } from './suite.ts';
@@ -60,7 +61,7 @@ export const copyTests = ({ driver, pool, newVolume }: Suite): void => {
     await discard(pool(), copy);
   });
 
-  it.runIf(driver.features.volumeTypes.includes('container') && driver.features.optimizedImages)(
+  itWhere(driver.features.volumeTypes.includes('container') && driver.features.optimizedImages)(
     '[05.56 05.159] instances are cloned from an image volume, which can then be deleted',
     async () => {
       const image = newVolume({ type: 'image', name: 'a'.repeat(64) });

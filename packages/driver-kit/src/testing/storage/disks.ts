@@ -1,6 +1,7 @@
 import { open, stat } from 'node:fs/promises';
-import { expect, it } from 'vitest';
+import { expect } from 'vitest';
 import type { StoragePool, Volume } from '../../storage/contract.ts';
+import { itWhere } from '../it-where.ts';
 import { discard, expectKind, inSnapshot, MiB, mounted } from './helpers.ts';
 import type { Suite } from './suite.ts';
 
@@ -49,7 +50,7 @@ export const diskTests = ({ driver, form, pool, newVolume }: Suite): void => {
   const disk = (size: number): Volume => newVolume({ content: 'block', config: { size: String(size) } });
   const hasBlock = driver.features.customContent.includes('block');
 
-  it.runIf(hasBlock)(
+  itWhere(hasBlock)(
     `[05.61 05.66] a block volume is a disk of its size that takes ${form.allocates ? 'its' : 'no'} space before it is written`,
     async () => {
       const volume = disk(64 * MiB);
@@ -69,14 +70,14 @@ export const diskTests = ({ driver, form, pool, newVolume }: Suite): void => {
     },
   );
 
-  it.runIf(hasBlock)('a block volume without a size gets the default one', async () => {
+  itWhere(hasBlock)('a block volume without a size gets the default one', async () => {
     const volume = newVolume({ content: 'block' });
     await pool().createVolume(volume);
     expect(await lengthOf(pool(), volume)).toBe(10 * 1024 * MiB);
     await discard(pool(), volume);
   });
 
-  it.runIf(hasBlock)('a block volume is copied, kept in snapshots and restored', async () => {
+  itWhere(hasBlock)('a block volume is copied, kept in snapshots and restored', async () => {
     const [volume, copy] = [disk(16 * MiB), newVolume({ content: 'block', config: { size: String(32 * MiB) } })];
     await pool().createVolume(volume);
     await writeAt(pool(), volume, 8 * MiB, 'one');
@@ -94,7 +95,7 @@ export const diskTests = ({ driver, form, pool, newVolume }: Suite): void => {
     await discard(pool(), copy, 's0');
   });
 
-  it.runIf(hasBlock)('a copy smaller than its source is refused and leaves nothing', async () => {
+  itWhere(hasBlock)('a copy smaller than its source is refused and leaves nothing', async () => {
     const [volume, copy] = [disk(16 * MiB), disk(8 * MiB)];
     await pool().createVolume(volume);
     await expectKind(pool().copyVolume(copy, volume, []), 'bad-request');
@@ -102,7 +103,7 @@ export const diskTests = ({ driver, form, pool, newVolume }: Suite): void => {
     await discard(pool(), volume);
   });
 
-  it.runIf(hasBlock)('[05.95 05.96 05.98] a block volume grows and keeps its data, and never shrinks', async () => {
+  itWhere(hasBlock)('[05.95 05.96 05.98] a block volume grows and keeps its data, and never shrinks', async () => {
     const volume = disk(16 * MiB);
     await pool().createVolume(volume);
     await writeAt(pool(), volume, 15 * MiB, 'data');
@@ -114,7 +115,7 @@ export const diskTests = ({ driver, form, pool, newVolume }: Suite): void => {
     await discard(pool(), volume);
   });
 
-  it.runIf(driver.features.volumeTypes.includes('virtual-machine'))(
+  itWhere(driver.features.volumeTypes.includes('virtual-machine'))(
     '[05.54 05.61] a virtual machine has a disk and a directory for its metadata, copied and kept together',
     async () => {
       const volume = newVolume({ type: 'virtual-machine', content: 'block', config: { size: String(16 * MiB) } });
@@ -134,7 +135,7 @@ export const diskTests = ({ driver, form, pool, newVolume }: Suite): void => {
     },
   );
 
-  it.runIf(driver.features.customContent.includes('iso'))('an ISO volume holds what it was filled with', async () => {
+  itWhere(driver.features.customContent.includes('iso'))('an ISO volume holds what it was filled with', async () => {
     const volume = newVolume({ content: 'iso', config: { size: String(MiB) } });
     await pool().createVolume(volume, async (mount) => {
       await using file = await open(mount.disk ?? '', 'r+');

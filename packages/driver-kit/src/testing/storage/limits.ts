@@ -5,6 +5,7 @@ import { run } from '@lxd-ts/host';
 import { expect, it } from 'vitest';
 import { defaultBlockSize } from '../../storage/block-store.ts';
 import type { StoragePool, Volume } from '../../storage/contract.ts';
+import { itWhere } from '../it-where.ts';
 import { discard, expectKind, inSnapshot, MiB, mounted, readIn, writeIn } from './helpers.ts';
 import type { Suite } from './suite.ts';
 
@@ -46,7 +47,7 @@ export const limitTests = ({ driver, pool, newVolume, quotas }: Suite): void => 
     await discard(pool(), volume, 's0');
   });
 
-  it.runIf(quotas)('[05.52 05.75 05.95] a limited volume takes what fits and no more, and tells its use', async () => {
+  itWhere(quotas)('[05.52 05.75 05.95] a limited volume takes what fits and no more, and tells its use', async () => {
     const volume = limited(16 * MiB);
     await pool().createVolume(volume);
     await writeData(pool(), volume, 'fits', 8 * MiB);
@@ -59,7 +60,7 @@ export const limitTests = ({ driver, pool, newVolume, quotas }: Suite): void => 
   });
 
   const unlimited = driver.features.blockBased ? 'the default one' : 'everything';
-  it.runIf(quotas)(`[05.96] a larger size lets more in, no size lets ${unlimited} in`, async () => {
+  itWhere(quotas)(`[05.96] a larger size lets more in, no size lets ${unlimited} in`, async () => {
     const volume = limited(8 * MiB);
     await pool().createVolume(volume);
     await expect(writeData(pool(), volume, 'data', 12 * MiB)).rejects.toThrow(overLimit);
@@ -76,7 +77,7 @@ export const limitTests = ({ driver, pool, newVolume, quotas }: Suite): void => 
 
   // ext4 shrinks to what it guesses that it needs, which is much for a small one.
   const scale = driver.features.blockBased ? 8 : 1;
-  it.runIf(quotas)('[05.97] a volume shrinks, but not below its use', async () => {
+  itWhere(quotas)('[05.97] a volume shrinks, but not below its use', async () => {
     const volume = limited(64 * scale * MiB);
     await pool().createVolume(volume);
     await writeData(pool(), volume, 'data', 16 * scale * MiB);
@@ -88,7 +89,7 @@ export const limitTests = ({ driver, pool, newVolume, quotas }: Suite): void => 
     await discard(pool(), volume);
   });
 
-  it.runIf(quotas)('a volume made without a size is limited later', async () => {
+  itWhere(quotas)('a volume made without a size is limited later', async () => {
     const volume = newVolume();
     // A file system of the default size has a journal and tables that take more than a small one has.
     const later = (driver.features.blockBased ? 1024 : 8) * MiB;
@@ -99,7 +100,7 @@ export const limitTests = ({ driver, pool, newVolume, quotas }: Suite): void => 
     await discard(pool(), volume);
   });
 
-  it.runIf(quotas)('a copy has the size of its own configuration, and restoring keeps the size', async () => {
+  itWhere(quotas)('a copy has the size of its own configuration, and restoring keeps the size', async () => {
     const [volume, copy] = [limited(64 * MiB), limited(32 * MiB)];
     await pool().createVolume(volume);
     await writeData(pool(), volume, 'data', 4 * MiB);
@@ -114,7 +115,7 @@ export const limitTests = ({ driver, pool, newVolume, quotas }: Suite): void => 
     await discard(pool(), volume, 's0');
   });
 
-  it.runIf(quotas)('a copy is not made smaller than what it holds', async () => {
+  itWhere(quotas)('a copy is not made smaller than what it holds', async () => {
     const [volume, copy] = [newVolume(), limited(8 * MiB)];
     await pool().createVolume(volume);
     await writeData(pool(), volume, 'data', 16 * MiB);
@@ -123,7 +124,7 @@ export const limitTests = ({ driver, pool, newVolume, quotas }: Suite): void => 
     await discard(pool(), volume);
   });
 
-  it.runIf(!quotas && driver.features.quotas !== 'yes')(
+  itWhere(!quotas && driver.features.quotas !== 'yes')(
     'where volumes cannot be limited a size is accepted for a new one, and resizing says that it cannot be done',
     async () => {
       const volume = limited(8 * MiB);

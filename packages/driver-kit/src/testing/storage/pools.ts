@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import { parseSize, validateConfig } from '../../config.ts';
 import { poolConfigKeys } from '../../storage/config-keys.ts';
+import { itWhere } from '../it-where.ts';
 import { discard, expectKind, fileFill, listed, readIn } from './helpers.ts';
 import type { Suite } from './suite.ts';
 
@@ -50,7 +51,7 @@ export const poolTests = ({ driver, form, pool, spec, newVolume, reopen }: Suite
   });
 
   const { grows } = form;
-  it.runIf(grows !== undefined)(
+  itWhere(grows !== undefined)(
     '[05.43 05.45 05.259] the pool grows with volumes in it, and never shrinks',
     async () => {
       const volume = newVolume();

@@ -4,6 +4,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import type { StoragePool, Volume } from '../../storage/contract.ts';
+import { itWhere } from '../it-where.ts';
 import { discard, fileFill, inSnapshot, listed, MiB, mounted, readIn, writeIn } from './helpers.ts';
 import { describeTree, makeSampleTree } from './sample-tree.ts';
 import type { Suite } from './suite.ts';
@@ -90,7 +91,7 @@ export const transferTests = ({ driver, pool, newVolume }: Suite): void => {
     await discard(pool(), target, 's0', 's1', 's2');
   });
 
-  it.runIf(driver.features.customContent.includes('block'))(
+  itWhere(driver.features.customContent.includes('block'))(
     'a block volume that is sent and received is the same',
     async () => {
       const config = { size: String(4 * MiB) };

@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { findMount } from '@lxd-ts/host';
 import { expect, it } from 'vitest';
 import type { Volume, VolumeType } from '../../storage/contract.ts';
+import { itWhere } from '../it-where.ts';
 import { discard, expectKind, fileFill, listed, mounted, readIn, writeIn } from './helpers.ts';
 import { describeTree, makeSampleTree } from './sample-tree.ts';
 import type { Suite } from './suite.ts';
@@ -102,7 +103,7 @@ export const volumeTests = ({ driver, pool, newVolume, reopen }: Suite): void =>
     },
   );
 
-  it.runIf(driver.features.blockBased)('a volume is a file system of its own on a block device', async () => {
+  itWhere(driver.features.blockBased)('a volume is a file system of its own on a block device', async () => {
     const volume = newVolume();
     await pool().createVolume(volume);
     await mounted(pool(), volume, async (path) => {
