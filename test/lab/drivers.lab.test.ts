@@ -1,10 +1,11 @@
 /** What an operator does with a storage pool, from its creation to its deletion: for each driver, through our client and Debian's. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loops, mounts } from '@lxd-ts/tooling/host-state';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { startCephFor } from '../support/ceph.ts';
 import type { Lxd } from '../support/lxd.ts';
 import { startWithPools } from '../support/pools.ts';
 import { ours, real } from '../support/programs.ts';
@@ -19,13 +20,17 @@ interface Driver {
   readonly sized: boolean;
   /** Whether exports may have the driver's own format. */
   readonly optimised: boolean;
+  /** Brings up what pools of the driver need to be there. */
+  readonly prepare?: (lxd: Lxd) => Promise<void>;
   /** What else the driver makes on the host for a server in a folder, one entry each, as the driver's own programs list it. */
   readonly made: (folder: string) => string[];
 }
 
+const pool = 'pool';
+
 /** The volume group that is called after the pool: those of others come and go beside it. */
 const volumeGroups = (): string[] =>
-  execFileSync('vgs', ['--noheadings', '-o', 'vg_name', '--select', 'vg_name=pool'], { encoding: 'utf8' })
+  execFileSync('vgs', ['--noheadings', '-o', 'vg_name', '--select', `vg_name=${pool}`], { encoding: 'utf8' })
     .split(/\s+/)
     .filter(Boolean);
 /** The files that zpools lie on, of those below a folder. */
@@ -33,6 +38,15 @@ const zpools = (folder: string): string[] =>
   execFileSync('zpool', ['list', '-H', '-v', '-P'], { encoding: 'utf8' })
     .split(/\s+/)
     .filter((word) => word.startsWith(`${folder}/`));
+
+/** The OSD pool of the storage pool under test, and the devices that are mapped from it. */
+const inCeph = (): string[] => {
+  const osdPools = execFileSync('rados', ['lspools'], { encoding: 'utf8' }).split('\n');
+  const directory = '/sys/bus/rbd/devices';
+  const devices = existsSync(directory) ? readdirSync(directory) : [];
+  const mapped = devices.filter((id) => readFileSync(join(directory, id, 'pool'), 'utf8').trim() === pool);
+  return [...osdPools.filter((name) => name === pool), ...mapped.map((id) => `/dev/rbd${id}`)];
+};
 
 /** A driver is one row. */
 const drivers: readonly Driver[] = [
@@ -47,6 +61,15 @@ const drivers: readonly Driver[] = [
     made: volumeGroups,
   },
   { name: 'zfs', config: ['size=600MiB'], other: 'plain', sized: true, optimised: true, made: zpools },
+  {
+    name: 'ceph',
+    config: ['ceph.osd.pg_num=8', 'volume.size=64MiB'],
+    other: 'plain',
+    sized: true,
+    optimised: true,
+    prepare: startCephFor,
+    made: inCeph,
+  },
 ];
 
 const clients = [
@@ -65,7 +88,6 @@ afterAll(() => lxd[Symbol.asyncDispose]());
 describe.each(drivers.flatMap((driver) => clients.map((client) => ({ driver, client }))))(
   'a pool of driver $driver.name, with $client.title',
   ({ driver, client }) => {
-    const pool = 'pool';
     const lxc = async (...args: string[]): Promise<string> => {
       const { code, stdout, stderr } = await lxd.lxc(args, { client: client.program });
       if (code !== 0) throw new Error(`lxc ${args.join(' ')} ended with ${code}: ${stderr}${stdout}`);
@@ -93,6 +115,7 @@ describe.each(drivers.flatMap((driver) => clients.map((client) => ({ driver, cli
 
     let before: ReturnType<typeof everything>;
     beforeAll(async () => {
+      await driver.prepare?.(lxd);
       before = everything();
       await lxc('storage', 'create', pool, driver.name, ...driver.config);
     });

@@ -1,6 +1,7 @@
 /**
  * A Ceph cluster of one node, for tests in the lab VM: monitor, manager, one OSD in a sparse file, metadata server, gateway. It is made
- * from nothing (about half a minute under emulation) and runs on 127.0.0.1 until the machine goes, so that test files share it.
+ * from nothing (about half a minute under emulation) and runs until the machine goes, so that test files share it. Its address is one of
+ * TEST-NET-2 (RFC 5737) on the loopback interface: unlike 127.0.0.1 it can be reached from other network namespaces too.
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -10,12 +11,13 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { type Argv, run } from '@lxd-ts/host';
 
-const address = '127.0.0.1';
+/** Where the cluster listens. */
+export const clusterAddress = '198.51.100.1';
 const state = '/var/lib/ceph';
 const mark = join(state, 'lxd-ts-is-up');
 
 /** Where the gateway serves S3. */
-export const gateway = `http://${address}:7480`;
+export const gateway = `http://${clusterAddress}:7480`;
 
 const directories = [
   '/etc/ceph',
@@ -26,10 +28,10 @@ const directories = [
 const configuration = (fsid: string): string => `
 [global]
 fsid = ${fsid}
-mon host = [v2:${address}:3300,v1:${address}:6789]
+mon host = [v2:${clusterAddress}:3300,v1:${clusterAddress}:6789]
 mon initial members = a
-public addr = ${address}
-cluster addr = ${address}
+public addr = ${clusterAddress}
+cluster addr = ${clusterAddress}
 ms bind ipv6 = false
 osd pool default size = 1
 osd pool default min size = 1
@@ -51,7 +53,7 @@ pid file = /var/run/ceph/$type.$id.pid
 osd memory target = 939524096
 bluestore block size = 10737418240
 [client.rgw.a]
-rgw frontends = beast endpoint=${address}:7480
+rgw frontends = beast endpoint=${clusterAddress}:7480
 `;
 
 const all = ['mon', 'allow *', 'osd', 'allow *', 'mds', 'allow *', 'mgr', 'allow *'] as const;
@@ -97,7 +99,7 @@ const make = async (): Promise<void> => {
   try {
     const keys = await makeKeys(directory);
     const map = join(directory, 'map');
-    const addresses = `[v2:${address}:3300,v1:${address}:6789]`;
+    const addresses = `[v2:${clusterAddress}:3300,v1:${clusterAddress}:6789]`;
     await start('monmaptool', '--create', '--addv', 'a', addresses, '--fsid', fsid, map);
     await start('ceph-mon', '--mkfs', '-i', 'a', '--monmap', map, '--keyring', keys);
   } finally {
@@ -109,6 +111,7 @@ const make = async (): Promise<void> => {
 const daemon = async (...argv: Argv): Promise<unknown> => run(argv, { cwd: '/', stdout: 'ignore' });
 
 const startDaemons = async (): Promise<void> => {
+  await start('ip', 'address', 'add', `${clusterAddress}/32`, 'dev', 'lo');
   await daemon('ceph-mon', '-i', 'a');
   await daemon('ceph-mgr', '-i', 'x');
   const uuid = randomUUID();
