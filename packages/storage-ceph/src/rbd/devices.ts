@@ -144,12 +144,15 @@ export const devicesOf = (images: Images, fsid: string) => {
         const args = [
           'map',
           '--options',
-          ABORT_ON_FULL,
+          // What udev does is heard of in the first network namespace alone; elsewhere rbd would wait for ever.
+          `${ABORT_ON_FULL},noudev`,
           ...(snapshot === undefined ? [] : ['--read-only']),
           images.spec(image, snapshot),
         ];
         // Killed in the middle it may be mapped or not: both are seen in /sys.
-        return (await ceph(images.cluster, ['rbd', ...args], { prefix: images.guard, what })).trim();
+        const made = (await ceph(images.cluster, ['rbd', ...args], { prefix: images.guard, what })).trim();
+        await waitForDevice(made);
+        return made;
       } catch (error) {
         // Who maps an image to write to it says so to the cluster, and that is written too.
         if (!isErrno(error, 'ENOSPC') && !endedWith(error, 'ENOSPC')) throw error;
