@@ -1,9 +1,9 @@
 /** What an operator does with a pool on CephFS, which holds custom volumes only: through our client and Debian's. */
 import { join } from 'node:path';
 import { mounts } from '@lxd-ts/tooling/host-state';
+import { makeCephfs } from '@lxd-ts/tooling/lab/ceph';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { makeCephfs } from '../../packages/storage-ceph/src/testing/cluster.ts';
 import { startCephFor } from '../support/ceph.ts';
 import type { Lxd } from '../support/lxd.ts';
 import { startWithPools } from '../support/pools.ts';

@@ -1,5 +1,5 @@
 /** A Ceph cluster that an LXD in a network of its own reaches; only in the lab VM. */
-import { clusterAddress, startCluster } from '../../packages/storage-ceph/src/testing/cluster.ts';
+import { clusterAddress, startCluster } from '@lxd-ts/tooling/lab/ceph';
 import { beside } from './instance.ts';
 import type { Lxd } from './lxd.ts';
 import { succeed } from './output.ts';

@@ -1,7 +1,7 @@
 import { storageConformance } from '@lxd-ts/driver-kit/testing';
 import { cephfs } from '@lxd-ts/storage-ceph';
+import { makeCephfs, startCluster } from '@lxd-ts/tooling/lab/ceph';
 import { beforeAll } from 'vitest';
-import { makeCephfs, startCluster } from '../testing/cluster.ts';
 
 beforeAll(async () => {
   await startCluster();

@@ -4,8 +4,8 @@ import type { Config, PoolSpec, Volume } from '@lxd-ts/driver-kit';
 import { type TestContext, testContext } from '@lxd-ts/driver-kit/testing';
 import { run } from '@lxd-ts/host';
 import { cephfs } from '@lxd-ts/storage-ceph';
+import { makeCephfs, startCluster } from '@lxd-ts/tooling/lab/ceph';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { makeCephfs, startCluster } from '../testing/cluster.ts';
 
 let context: TestContext;
 beforeAll(async () => {

@@ -9,8 +9,8 @@ import {
 import { type TestContext, testContext } from '@lxd-ts/driver-kit/testing';
 import { run } from '@lxd-ts/host';
 import { cephobject } from '@lxd-ts/storage-ceph';
+import { gateway, startCluster, startGateway } from '@lxd-ts/tooling/lab/ceph';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { gateway, startCluster, startGateway } from '../testing/cluster.ts';
 
 const MiB = 1024 ** 2;
 

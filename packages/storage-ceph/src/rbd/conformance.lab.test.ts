@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import { storageConformance } from '@lxd-ts/driver-kit/testing';
+import { startCluster } from '@lxd-ts/tooling/lab/ceph';
 import { beforeAll } from 'vitest';
-import { startCluster } from '../testing/cluster.ts';
 import { ceph } from '../testing/small-volumes.ts';
 
 beforeAll(startCluster);

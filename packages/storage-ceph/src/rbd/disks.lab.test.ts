@@ -9,8 +9,8 @@ import type { PoolSpec, StoragePool, Volume } from '@lxd-ts/driver-kit';
 import { type TestContext, testContext } from '@lxd-ts/driver-kit/testing';
 import { run } from '@lxd-ts/host';
 import { ceph } from '@lxd-ts/storage-ceph';
+import { startCluster } from '@lxd-ts/tooling/lab/ceph';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startCluster } from '../testing/cluster.ts';
 
 const MiB = 1024 ** 2;
 const OSD_POOL = 'e-disks';

@@ -6,8 +6,8 @@ import type { Config, PoolSpec, StoragePool, Volume } from '@lxd-ts/driver-kit';
 import { type TestContext, testContext } from '@lxd-ts/driver-kit/testing';
 import { run } from '@lxd-ts/host';
 import { ceph } from '@lxd-ts/storage-ceph';
+import { pauseCluster, startCluster } from '@lxd-ts/tooling/lab/ceph';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { pauseCluster, startCluster } from '../testing/cluster.ts';
 
 const MiB = 1024 ** 2;
 const size = String(64 * MiB);

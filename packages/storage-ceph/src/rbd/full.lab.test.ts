@@ -5,8 +5,8 @@ import type { StoragePool, Volume } from '@lxd-ts/driver-kit';
 import { testContext } from '@lxd-ts/driver-kit/testing';
 import { run } from '@lxd-ts/host';
 import { ceph } from '@lxd-ts/storage-ceph';
+import { startCluster } from '@lxd-ts/tooling/lab/ceph';
 import { beforeAll, expect, it } from 'vitest';
-import { startCluster } from '../testing/cluster.ts';
 
 const MiB = 1024 ** 2;
 const OSD_POOL = 'e-full';

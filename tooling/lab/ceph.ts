@@ -3,13 +3,15 @@
  * from nothing (about half a minute under emulation) and runs until the machine goes, so that test files share it. Its address is one of
  * TEST-NET-2 (RFC 5737) on the loopback interface: unlike 127.0.0.1 it can be reached from other network namespaces too.
  */
+import { execFile, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { type Argv, run } from '@lxd-ts/host';
+import { promisify } from 'node:util';
 
 /** Where the cluster listens. */
 export const clusterAddress = '198.51.100.1';
@@ -78,7 +80,9 @@ const keyrings: readonly (readonly [file: string, name: string, ...capabilities:
   [`${state}/radosgw/ceph-rgw.a/keyring`, 'client.rgw.a', 'mon', 'allow rw', 'mgr', 'allow rw', 'osd', 'allow rwx'],
 ];
 
-const start = async (...argv: Argv): Promise<string> => (await run(argv, { cwd: '/' })).stdout;
+const execute = promisify(execFile);
+const start = async (program: string, ...args: string[]): Promise<string> =>
+  (await execute(program, args, { cwd: '/' })).stdout;
 
 const makeKeys = async (directory: string): Promise<string> => {
   const monitor = join(directory, 'mon');
@@ -108,7 +112,10 @@ const make = async (): Promise<void> => {
 };
 
 /** Programs that go on in the background by themselves. Their standard output would stay open. */
-const daemon = async (...argv: Argv): Promise<unknown> => run(argv, { cwd: '/', stdout: 'ignore' });
+const daemon = async (program: string, ...args: string[]): Promise<void> => {
+  const [code] = await once(spawn(program, args, { cwd: '/', stdio: ['ignore', 'ignore', 'inherit'] }), 'exit');
+  if (code !== 0) throw new Error(`${program} ended with ${code}`);
+};
 
 const startDaemons = async (): Promise<void> => {
   await start('ip', 'address', 'add', `${clusterAddress}/32`, 'dev', 'lo');
