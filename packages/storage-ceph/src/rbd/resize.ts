@@ -41,9 +41,10 @@ export const metadataSize = (config: Config): number =>
 export type Resize = (volume: Volume, size: number | undefined, work?: Work, now?: number) => Promise<number>;
 
 export const resizer = (images: Images, devices: Devices, mounts: Mounts): Resize => {
-  const grow = async (volume: Volume, content: ContentType, size: number, work?: Work): Promise<void> => {
+  const grow = async (volume: Volume, content: ContentType, from: number, to: number, work?: Work): Promise<void> => {
     const image = imageName(volume, content);
-    await images.resize(image, size, work);
+    // Of an equal size rbd(8) says that it is an error.
+    if (to > from) await images.resize(image, to, work);
     if (content !== 'filesystem') return;
     await using mounted = await mounts.mount(volume);
     await growFilesystem(await devices.map(image, undefined, describeVolume(volume)), mounted.path);
@@ -72,13 +73,13 @@ export const resizer = (images: Images, devices: Devices, mounts: Mounts): Resiz
     // An image always has a size: without a limit it has at least the usual one.
     const wanted = size ?? Math.max(before, defaultBlockSize);
     if (wanted < before) await shrink(volume, volume.content, wanted, work);
-    // Growing is repeated at the same size, should it have been cut short.
-    else await grow(volume, volume.content, wanted, work);
+    // The file system's growing is repeated at the same size, should it have been cut short.
+    else await grow(volume, volume.content, before, wanted, work);
     if (!hasMetadata(volume) || !volume.config['size.state']) return wanted;
     const metadata = metadataSize(volume.config);
     const now = (await images.info(imageName(volume, 'filesystem')))?.size ?? 0;
     if (metadata < now) await shrink(volume, 'filesystem', metadata, work);
-    else if (metadata > now) await grow(volume, 'filesystem', metadata, work);
+    else if (metadata > now) await grow(volume, 'filesystem', now, metadata, work);
     return wanted;
   };
 };
