@@ -52,8 +52,11 @@ export const createInstances = (base: Base, storage: Storage, networks: Networks
       network: (project, name) => networks.forDevice(project, name),
       reserve: networks.reserve,
       release: networks.release,
-      volume: async (project, pool, name) =>
-        customVolumes.mount({ project: await storage.volumeProject(project), pool, name }),
+      volume: async (instance, idmap, pool, name) =>
+        customVolumes.mount(
+          { project: await storage.volumeProject(instance.project), pool, name },
+          { instance: instance.name, idmap },
+        ),
       checkAttach: async (project, pool, name, instance) =>
         customVolumes.checkAttach({ project: await storage.volumeProject(project), pool, name }, instance),
       serverConfig: () => settings.all(),

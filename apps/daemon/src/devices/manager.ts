@@ -34,7 +34,12 @@ export interface DeviceSurroundings {
     choose: () => Promise<Reservation>,
   ) => Promise<void>;
   readonly release: (project: string, network: string, device: ReservationOwner) => Promise<void>;
-  readonly volume: (project: string, pool: string, name: string) => ReturnType<DeviceContext['volume']>;
+  readonly volume: (
+    instance: Instance,
+    idmap: IdMap | undefined,
+    pool: string,
+    name: string,
+  ) => ReturnType<DeviceContext['volume']>;
   /** Checks that an instance may attach a custom volume. @throws LxdError */
   readonly checkAttach: (
     project: string,
@@ -174,7 +179,7 @@ export const createDeviceManager = (
     server: surroundings.serverConfig(),
     network: (name) => surroundings.network(instance.project, name),
     reserve: (network, choose) => surroundings.reserve(instance.project, network, ownerOf(instance, device), choose),
-    volume: (pool, name) => surroundings.volume(instance.project, pool, name),
+    volume: (pool, name) => surroundings.volume(instance, idmap, pool, name),
     hotplug: (wanted) => surroundings.hotplug(instance, device.name, wanted),
     warn: (message) => log.warn({ instance: instance.name, project: instance.project, device: device.name }, message),
   });

@@ -1,7 +1,8 @@
 import { chmod, chown } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Config, conflict, isTrue } from '@lxd-ts/driver-kit';
-import { type IdMap, parseIdMapJson, sameIdMap, shiftTree, supportsIdmappedMounts, toHostId } from '@lxd-ts/host';
+import { type IdMap, parseIdMapJson, supportsIdmappedMounts, toHostId } from '@lxd-ts/host';
+import { alignIds, isAligned } from '../storage/ids-on-disk.ts';
 import { renderIdMap } from './idmap.ts';
 import type { Instance } from './instance.ts';
 
@@ -27,26 +28,24 @@ export const alignRootIds = async (
   idmap: IdMap | undefined,
   remember: (changes: Config) => Promise<void>,
 ): Promise<IdMap> => {
-  const root = join(path, 'rootfs');
   const wanted: IdMap = idmap && !(await supportsIdmappedMounts(path)) ? idmap : [];
-  const current = idsOnDisk(instance.config);
-  const unfinished = instance.config[shiftingKey];
-  if (sameIdMap(current, wanted) && !unfinished) return wanted;
+  const shifting = instance.config[shiftingKey];
+  const state = {
+    current: idsOnDisk(instance.config),
+    unfinished: shifting ? parseIdMapJson(shifting) : undefined,
+  };
+  if (isAligned(state, wanted)) return wanted;
   if (isTrue(instance.expanded.config['security.protection.shift'])) {
     throw conflict(
       'The file system of the container would have to be shifted to other ids, which "security.protection.shift" forbids',
     );
   }
-  const target = renderIdMap(wanted);
-  await remember({ [shiftingKey]: target });
-  await shiftTree(root, {
-    ...(current.length > 0 ? { from: current } : {}),
-    ...(wanted.length > 0 ? { to: wanted } : {}),
-    resume: unfinished === target,
+  await alignIds(join(path, 'rootfs'), state, wanted, async ({ current, unfinished }) => {
+    if (unfinished) return remember({ [shiftingKey]: renderIdMap(unfinished) });
+    // The container's root, and nobody else on the host, must pass through the volume to its root file system.
+    await chown(path, toHostId(current, 'uid', 0) ?? 0, toHostId(current, 'gid', 0) ?? 0);
+    await chmod(path, 0o100);
+    await remember({ 'volatile.last_state.idmap': renderIdMap(current), [shiftingKey]: '' });
   });
-  // The container's root, and nobody else on the host, must pass through the volume to its root file system.
-  await chown(path, toHostId(wanted, 'uid', 0) ?? 0, toHostId(wanted, 'gid', 0) ?? 0);
-  await chmod(path, 0o100);
-  await remember({ 'volatile.last_state.idmap': target, [shiftingKey]: '' });
   return wanted;
 };

@@ -15,7 +15,7 @@ import type { Locks } from '../core/locks.ts';
 import { diskSize } from '../storage/copy-across.ts';
 import type { Pools } from '../storage/pools.ts';
 import { volumeRecord } from '../storage/volume-backup-record.ts';
-import { unshiftVolume, withoutIdmap } from '../storage/volume-idmap.ts';
+import { isShifted, unshiftVolume, withoutIdmap } from '../storage/volume-idmap.ts';
 import { type VolumeName, volumeLock } from '../storage/volume-name.ts';
 import type { StoredSnapshot, StoredVolume, VolumeStore } from '../storage/volume-store.ts';
 import type { CustomVolumes, LocatedVolume, VolumeContent } from '../storage/volumes.ts';
@@ -171,6 +171,7 @@ export const createVolumeMigration = ({ pools, volumes, store, locks }: Parts): 
         await fillVolume({ ...made, volume: withRoom }, sent, arrival, (path, snapshot) =>
           unshiftVolume(path, snapshot?.config ?? config, arrival),
         );
+        if (arrival.format !== undefined && isShifted(config)) await volumes.unshift(name, config);
         await finishRows(rows, arrival);
       },
     });
@@ -193,6 +194,7 @@ export const createVolumeMigration = ({ pools, volumes, store, locks }: Parts): 
     arrival: Arrival,
   ): Promise<void> => {
     const { open, volume, row } = located;
+    await volumes.unshift(row, row.config);
     await grow(located, header, config);
     const take = async (ids: Config): Promise<void> => {
       await using mounted = await open.storage.mountVolume(volume);

@@ -6,6 +6,7 @@ import type { Locks } from '../core/locks.ts';
 import type { Events } from '../events/bus.ts';
 import { copyAcross, type Located, refreshFrom } from './copy-across.ts';
 import type { Pools } from './pools.ts';
+import { isShifted } from './volume-idmap.ts';
 import { type VolumeName, volumeLock, volumeUrl } from './volume-name.ts';
 import { renameKey } from './volume-snapshot-store.ts';
 import type { StoredSnapshot, StoredVolume, VolumeStore } from './volume-store.ts';
@@ -82,9 +83,11 @@ export const createVolumeCopying = (parts: Parts): VolumeCopying => {
     for (const { id } of rows) await store.markSnapshotReady(id);
   };
 
-  /** The configuration of a snapshot. */
-  const snapshotConfig = async ({ row }: LocatedVolume, snapshot: string): Promise<Config> =>
-    (await store.snapshots(row.id)).find(({ name }) => name === snapshot)?.config ?? {};
+  /** The configuration that tells of the ids in what is copied. */
+  const idsFrom = async ({ row }: LocatedVolume, snapshot: string | undefined): Promise<Config> =>
+    snapshot === undefined
+      ? row.config
+      : ((await store.snapshots(row.id)).find(({ name }) => name === snapshot)?.config ?? {});
 
   const make = async (
     target: VolumeName,
@@ -103,8 +106,8 @@ export const createVolumeCopying = (parts: Parts): VolumeCopying => {
         : { open: from.open, volume: { ...from.volume, snapshot: options.snapshot } };
     const open = await pools.open(target.pool);
     // A client sends the source's configuration along: what the target's driver does not know of it is left out.
-    const own = Object.fromEntries(
-      Object.entries(volume.config).filter(([key, value]) => from.row.config[key] !== value),
+    const own = portable(
+      Object.fromEntries(Object.entries(volume.config).filter(([key, value]) => from.row.config[key] !== value)),
     );
     await volumes.add(target, {
       content: from.row.content,
@@ -114,7 +117,8 @@ export const createVolumeCopying = (parts: Parts): VolumeCopying => {
       },
       async make(made) {
         await copyContents(made, source, options.snapshots, work);
-        if (options.snapshot !== undefined) await volumes.unshift(target, await snapshotConfig(from, options.snapshot));
+        const ids = await idsFrom(from, options.snapshot);
+        if (isShifted(ids)) await volumes.unshift(target, ids);
       },
       ...(options.finish ? { finish: options.finish } : {}),
     });
@@ -192,7 +196,10 @@ export const createVolumeCopying = (parts: Parts): VolumeCopying => {
       const saved = ready(await store.snapshots(from.row.id));
       if (existing) {
         await volumes.refuseInUse(target, 'refreshed');
+        await volumes.unshift(target, existing.config);
         await refresh(await volumes.locate(target), from, source, work);
+        const ids = await idsFrom(from, source.snapshot);
+        if (isShifted(ids)) await volumes.unshift(target, ids);
         events.lifecycle('storage-volume-updated', volumeUrl(target), target.project);
         return;
       }

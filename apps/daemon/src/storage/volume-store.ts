@@ -69,6 +69,8 @@ export interface VolumeStore extends VolumeSnapshotStore {
   /** Renames a custom volume, points the devices that attach it at the new name, and forgets what was planned. */
   renameCustom(volume: StoredVolume, name: string): Promise<void>;
   update(id: number, change: { description: string; config: Config }): Promise<void>;
+  /** Sets some keys, and removes those that are null. */
+  patchConfig(id: number, changes: Record<string, string | null>): Promise<void>;
   rename(id: number, name: string): Promise<void>;
   /** Moves the row to another project, under another name if given. */
   setProject(id: number, project: string, name: string): Promise<void>;
@@ -192,6 +194,8 @@ export const createVolumeStore = (database: Database): VolumeStore => {
 
     planName: (id, name) =>
       database.transaction((tx) => patchConfig(tx, storageVolumesConfig, id, { [renameKey]: name ?? null })),
+
+    patchConfig: (id, changes) => database.transaction((tx) => patchConfig(tx, storageVolumesConfig, id, changes)),
 
     renameCustom: (volume, name) =>
       database.transaction(async (tx) => {

@@ -22,13 +22,15 @@ import {
   withoutEmpty,
   withPoolDefaults,
 } from '@lxd-ts/driver-kit';
+import { type IdMap, supportsIdmappedMounts } from '@lxd-ts/host';
 import type { Logger } from 'pino';
 import type { Locks } from '../core/locks.ts';
 import type { Events } from '../events/bus.ts';
 import { checkIfMatch } from '../http/etag.ts';
 import type { Located } from './copy-across.ts';
+import { alignIds, isAligned } from './ids-on-disk.ts';
 import type { OpenPool, Pools } from './pools.ts';
-import { isShifted, unshiftVolume } from './volume-idmap.ts';
+import { idKeys, idmapKeys, idmapOf, idStateOf, isShifted, unshiftVolume, withoutIdmap } from './volume-idmap.ts';
 import { type VolumeName, volumeLock, volumeUrl } from './volume-name.ts';
 import type { StoredSnapshot, StoredVolume, VolumeStore } from './volume-store.ts';
 
@@ -76,18 +78,31 @@ export interface CustomVolumes {
    * @throws LxdError not-found, bad-request where it is nothing for such instances, conflict where another instance has it for itself
    */
   checkAttach(name: VolumeName, instance: { readonly name: string; readonly type: InstanceType }): Promise<void>;
-  /** Makes the volume accessible for a device. */
-  mount(name: VolumeName): Promise<MountedVolume & { readonly shifted: boolean }>;
+  /**
+   * Makes the volume accessible for a device of an instance. Files are kept with the ids that instances see, and each mount translates
+   * them: any number of instances can share. Where the file system cannot do that, the files get the ids of the instance.
+   *
+   * @param user - without a map: privileged
+   * @returns `shifted`: the mount is to translate ids
+   * @throws LxdError conflict when files would have to get other ids and another instance uses them
+   */
+  mount(name: VolumeName, user: VolumeUser): Promise<MountedVolume & { readonly shifted: boolean }>;
   /** @throws LxdError conflict when a running instance or the server itself uses it */
   refuseInUse(name: VolumeName, what: string): Promise<void>;
-  /** Gives a volume that has been made of a snapshot the ids inside, should the snapshot have them shifted. */
-  unshift(name: VolumeName, snapshot: Config): Promise<void>;
+  /** Gives a volume whose files have come from another one, or from a snapshot, the ids seen inside. @param from - what tells of them */
+  unshift(name: VolumeName, from: Config): Promise<void>;
   /** Whether the server keeps its own data in it. */
   holdsOwnData(name: VolumeName): boolean;
   /** @throws LxdError conflict when the server keeps its own data in it */
   refuseOwn(name: VolumeName, what: string): void;
   /** Removes volumes that a crash left half made or half deleted. */
   recover(): Promise<void>;
+}
+
+/** Who mounts a volume. */
+export interface VolumeUser {
+  readonly instance: string;
+  readonly idmap: IdMap | undefined;
 }
 
 interface Parts {
@@ -110,8 +125,7 @@ interface Parts {
 
 const type = 'custom';
 
-/** What LXD keeps of the ids of files that it has shifted on disk: comes with volumes from there. */
-const idmapKeys: readonly ConfigKey[] = ['volatile.idmap.last', 'volatile.idmap.next'].map((key) => ({
+const volatileKeys: readonly ConfigKey[] = idmapKeys.map((key) => ({
   key,
   type: 'string',
   description: 'State kept by the server',
@@ -121,11 +135,13 @@ const idmapKeys: readonly ConfigKey[] = ['volatile.idmap.last', 'volatile.idmap.
 /** The keys that a custom volume in a pool takes. */
 export const customVolumeKeys = ({ driver }: Pick<OpenPool, 'driver'>): readonly ConfigKey[] => [
   ...driver.volumeConfig,
-  ...idmapKeys,
+  ...volatileKeys,
 ];
 
 /** The user-editable part, of which the ETag is made. */
 export const editableVolume = ({ description, config }: VolumeContent): VolumeContent => ({ description, config });
+
+const idsLock = (name: VolumeName): string => `ids of ${volumeLock(name)}`;
 
 const driverVolume = (name: VolumeName, content: ContentType, config: Config): Volume => ({
   type,
@@ -217,6 +233,35 @@ export const createCustomVolumes = (parts: Parts): CustomVolumes => {
     }
   };
 
+  /** By the lock of a volume's ids the instances that have the volume mounted, once for each device. */
+  const mountedBy = new Map<string, readonly string[]>();
+
+  /** Gives the files of a mounted volume the ids of an instance, undefined: those seen inside, and keeps others from changing them. */
+  const giveIds = async (name: VolumeName, path: string, wanted: IdMap = [], instance: string): Promise<Disposable> => {
+    const key = idsLock(name);
+    using _lock = await locks.wait(key, 'shift ids');
+    const { id, config } = await get(name);
+    const state = idStateOf(config);
+    if (!isAligned(state, wanted)) {
+      const users = [...(mountedBy.get(key) ?? []), ...(await parts.runningUsers(name))];
+      const others = [...new Set(users)].filter((user) => user !== instance);
+      if (others.length > 0)
+        throw conflict(
+          `Idmaps of container "${instance}" and storage volume "${name.name}" are not identical: ${others.join(', ')} uses the volume, whose file system cannot show its files with other ids to each`,
+        );
+      await alignIds(path, state, wanted, (next) => store.patchConfig(id, idKeys(next)));
+    }
+    mountedBy.set(key, [...(mountedBy.get(key) ?? []), instance]);
+    return {
+      [Symbol.dispose]: () => {
+        const left = [...(mountedBy.get(key) ?? [])];
+        left.splice(left.indexOf(instance), 1);
+        if (left.length > 0) mountedBy.set(key, left);
+        else mountedBy.delete(key);
+      },
+    };
+  };
+
   return {
     get,
     locate,
@@ -261,7 +306,9 @@ export const createCustomVolumes = (parts: Parts): CustomVolumes => {
       undo.add('go back to the configuration before', () => open.storage.updateVolume?.(volume, changed));
       await open.storage.updateVolume?.(next, changed);
       if (changed.includes('size')) await resize({ open, volume: next }, sizeOf(config));
-      await store.update(row.id, { description: change.description, config });
+      using _ids = await locks.wait(idsLock(name), 'update');
+      const ids = idmapOf((await get(name)).config);
+      await store.update(row.id, { description: change.description, config: { ...withoutIdmap(config), ...ids } });
       undo.commit();
       events.lifecycle('storage-volume-updated', volumeUrl(name), name.project);
     },
@@ -275,11 +322,14 @@ export const createCustomVolumes = (parts: Parts): CustomVolumes => {
       events.lifecycle('storage-volume-deleted', volumeUrl(name), name.project);
     },
 
-    async unshift(name, config) {
-      if (!isShifted(config)) return;
-      const { open, volume } = await locate(name);
-      await using mounted = await open.storage.mountVolume(volume);
-      await unshiftVolume(mounted.path, config);
+    async unshift(name, from) {
+      const { open, row, volume } = await locate(name);
+      if (row.content === 'filesystem' && isShifted(from)) {
+        await using mounted = await open.storage.mountVolume(volume);
+        await unshiftVolume(mounted.path, from);
+      }
+      if (idmapKeys.some((key) => row.config[key] !== undefined))
+        await store.patchConfig(row.id, idKeys({ current: [], unfinished: undefined }));
     },
 
     async usage(name) {
@@ -304,19 +354,19 @@ export const createCustomVolumes = (parts: Parts): CustomVolumes => {
         );
     },
 
-    async mount(name) {
+    async mount(name, user) {
       const { open, volume, row } = await locate(name);
       if (row.content !== 'filesystem')
         throw badRequest(
           `Volume "${name.name}" has content type ${row.content}: it can be attached to virtual machines only`,
         );
-      const mounted = await open.storage.mountVolume(volume);
-      return {
-        path: mounted.path,
-        // Files are kept with the ids that instances see, and each mount translates them: any number of instances can share.
-        shifted: !isTrue(row.config['security.unmapped']),
-        [Symbol.asyncDispose]: () => Promise.resolve(mounted[Symbol.asyncDispose]()),
-      };
+      await using undo = new AsyncDisposableStack();
+      const { path } = undo.use(await open.storage.mountVolume(volume));
+      const unmapped = isTrue(row.config['security.unmapped']);
+      const shifted = !unmapped && (isTrue(row.config['security.shifted']) || (await supportsIdmappedMounts(path)));
+      if (!unmapped) undo.use(await giveIds(name, path, shifted ? undefined : user.idmap, user.instance));
+      const held = undo.move();
+      return { path, shifted, [Symbol.asyncDispose]: () => held[Symbol.asyncDispose]() };
     },
 
     async recover() {
