@@ -101,9 +101,12 @@ describe.each([
     await debianLxc(lxd, 'config', 'set', name, 'limits.cpu=1');
     expect(file('cpuset.cpus.effective')).toMatch(/^\d+$/);
     expect(await inside(lxd, name, 'nproc')).toBe('1\n');
-    await debianLxc(lxd, 'config', 'set', name, 'limits.cpu=1-1');
-    expect(file('cpuset.cpus.effective')).toBe('1');
-    expect(await inside(lxd, name, 'grep', 'Cpus_allowed_list', '/proc/self/status')).toBe('Cpus_allowed_list:\t1\n');
+    const last = cpus().length - 1;
+    await debianLxc(lxd, 'config', 'set', name, `limits.cpu=${last}-${last}`);
+    expect(file('cpuset.cpus.effective')).toBe(`${last}`);
+    expect(await inside(lxd, name, 'grep', 'Cpus_allowed_list', '/proc/self/status')).toBe(
+      `Cpus_allowed_list:\t${last}\n`,
+    );
     await debianLxc(lxd, 'config', 'unset', name, 'limits.cpu');
     expect(await inside(lxd, name, 'nproc')).toBe(`${cpus().length}\n`);
   });
