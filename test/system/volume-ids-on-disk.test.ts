@@ -113,3 +113,22 @@ test('[05.231] a volume that is to be shared by all with any ids cannot be attac
   await lxc('storage', 'volume', 'create', 'layers', 'shared', 'security.shifted=true');
   await expect(attach('shared', 'one')).rejects.toThrow('Required idmapping abilities not available');
 });
+
+test('[05.233] mounting with id maps can be turned off: then all files get the ids of their containers', async () => {
+  const restartWith = async (variable: string | undefined): Promise<void> => {
+    await lxd.stop();
+    if (variable === undefined) delete lxd.environment.LXD_IDMAPPED_MOUNTS_DISABLE;
+    else lxd.environment.LXD_IDMAPPED_MOUNTS_DISABLE = variable;
+    await lxd.start();
+    await lxc('restart', '--force', 'one');
+  };
+  const root = (): number =>
+    statSync(join(`/proc/${lxd.pid()}/root`, lxd.folder, 'storage-pools/plain/containers/one/rootfs/root')).uid;
+  await lxc('storage', 'volume', 'attach', 'plain', 'moved', 'one', '/data');
+  expect([await seen('one'), onDisk('plain', 'moved'), root()]).toEqual([files, [0, 1000], 0]);
+  await restartWith('1');
+  const base = hostRoots.one;
+  expect([await seen('one'), onDisk('plain', 'moved'), root()]).toEqual([files, [base, base + 1000], base]);
+  await restartWith(undefined);
+  expect([await seen('one'), onDisk('plain', 'moved'), root()]).toEqual([files, [0, 1000], 0]);
+});

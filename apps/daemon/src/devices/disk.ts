@@ -13,7 +13,8 @@ import {
   type MountedVolume,
   notFound,
 } from '@lxd-ts/driver-kit';
-import { isErrno, run, supportsIdmappedMounts } from '@lxd-ts/host';
+import { isErrno, run } from '@lxd-ts/host';
+import { canMapIds } from '../core/id-mapped-mounts.ts';
 import { applyDiskLimits, hasLimits } from './disk-limits.ts';
 import { deviceKey } from './key.ts';
 import { diskKeys } from './keys/disk.ts';
@@ -60,8 +61,7 @@ const fileSystemOn = async (source: string): Promise<string> => {
 
 /** @throws LxdError bad-request when ids cannot be shifted here */
 const checkShift = async ({ instance }: DeviceContext, path: string): Promise<void> => {
-  if (instance.idmap && !(await supportsIdmappedMounts(path)))
-    throw badRequest('Required idmapping abilities not available');
+  if (instance.idmap && !(await canMapIds(path))) throw badRequest('Required idmapping abilities not available');
 };
 
 const mountOf = (device: Device, source: string, shift: boolean, fileSystem: string | undefined): MountAttachment => {

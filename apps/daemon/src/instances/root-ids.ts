@@ -1,7 +1,8 @@
 import { chmod, chown } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Config, conflict, isTrue } from '@lxd-ts/driver-kit';
-import { type IdMap, parseIdMapJson, supportsIdmappedMounts, toHostId } from '@lxd-ts/host';
+import { type IdMap, parseIdMapJson, toHostId } from '@lxd-ts/host';
+import { canMapIds } from '../core/id-mapped-mounts.ts';
 import { alignIds, isAligned } from '../storage/ids-on-disk.ts';
 import { renderIdMap } from './idmap.ts';
 import type { Instance } from './instance.ts';
@@ -28,7 +29,7 @@ export const alignRootIds = async (
   idmap: IdMap | undefined,
   remember: (changes: Config) => Promise<void>,
 ): Promise<IdMap> => {
-  const wanted: IdMap = idmap && !(await supportsIdmappedMounts(path)) ? idmap : [];
+  const wanted: IdMap = idmap && !(await canMapIds(path)) ? idmap : [];
   const shifting = instance.config[shiftingKey];
   const state = {
     current: idsOnDisk(instance.config),

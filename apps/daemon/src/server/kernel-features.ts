@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { supportsIdmappedMounts } from '@lxd-ts/host';
+import { canMapIds } from '../core/id-mapped-mounts.ts';
 
 /** The first kernel with a feature that cannot be tried cheaply. */
 const since: Readonly<Record<string, readonly [number, number]>> = {
@@ -23,14 +23,13 @@ const isAtLeast = (release: string, [major, minor]: readonly [number, number]): 
 export const kernelFeatures = async (directory: string, release: string): Promise<Readonly<Record<string, string>>> => {
   const actions = await readFile('/proc/sys/kernel/seccomp/actions_avail', 'utf8').catch(() => '');
   const listener = actions.includes('user_notif');
-  const idmapped = process.env['LXD_IDMAPPED_MOUNTS_DISABLE'] ? false : await supportsIdmappedMounts(directory);
   const byVersion = Object.entries(since).map(([name, version]): [string, boolean] => [
     name,
     isAtLeast(release, version),
   ]);
   const all = {
     ...Object.fromEntries(byVersion),
-    idmapped_mounts: idmapped,
+    idmapped_mounts: await canMapIds(directory),
     seccomp_listener: listener,
     shiftfs: false,
   };

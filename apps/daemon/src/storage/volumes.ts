@@ -22,8 +22,9 @@ import {
   withoutEmpty,
   withPoolDefaults,
 } from '@lxd-ts/driver-kit';
-import { type IdMap, supportsIdmappedMounts } from '@lxd-ts/host';
+import type { IdMap } from '@lxd-ts/host';
 import type { Logger } from 'pino';
+import { canMapIds } from '../core/id-mapped-mounts.ts';
 import type { Locks } from '../core/locks.ts';
 import type { Events } from '../events/bus.ts';
 import { checkIfMatch } from '../http/etag.ts';
@@ -363,7 +364,7 @@ export const createCustomVolumes = (parts: Parts): CustomVolumes => {
       await using undo = new AsyncDisposableStack();
       const { path } = undo.use(await open.storage.mountVolume(volume));
       const unmapped = isTrue(row.config['security.unmapped']);
-      const shifted = !unmapped && (isTrue(row.config['security.shifted']) || (await supportsIdmappedMounts(path)));
+      const shifted = !unmapped && (isTrue(row.config['security.shifted']) || (await canMapIds(path)));
       if (!unmapped) undo.use(await giveIds(name, path, shifted ? undefined : user.idmap, user.instance));
       const held = undo.move();
       return { path, shifted, [Symbol.asyncDispose]: () => held[Symbol.asyncDispose]() };
