@@ -1,6 +1,6 @@
 /** What a test run may leave behind on the host: links, mounts, loop devices, network namespaces, cgroups, processes. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { commandLine, strangers } from './run-mark.ts';
 
@@ -25,10 +25,23 @@ export const mounts = (): string[] =>
     .filter(Boolean)
     .map((line) => line.split(' ').at(4) ?? line);
 
+/** What is in a file; undefined when it, or the device that it tells of, is not there (any more). */
+export const textIn = (path: string): string | undefined => {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    const gone = ['ENOENT', 'ENXIO', 'ENODEV'];
+    if (error instanceof Error && 'code' in error && gone.includes(String(error.code))) return undefined;
+    throw error;
+  }
+};
+
+/** Loop devices in use, with their files. */
 export const loops = (): string[] =>
-  namesIn('/sys/block')
-    .filter((name) => existsSync(`/sys/block/${name}/loop/backing_file`))
-    .map((name) => `${name} ${readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8').trim()}`);
+  namesIn('/sys/block').flatMap((name) => {
+    const file = textIn(`/sys/block/${name}/loop/backing_file`);
+    return file === undefined ? [] : [`${name} ${file.trim()}`];
+  });
 
 export const namespaces = (): string[] => namesIn('/run/netns');
 

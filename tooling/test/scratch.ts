@@ -3,20 +3,10 @@
  * on either goes away with it, also when the test died and a later run finds the folder.
  */
 import { execFileSync } from 'node:child_process';
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { controlGroups, links, loops, mounts, namesIn, namespaces } from './host-state.ts';
+import { controlGroups, links, loops, mounts, namesIn, namespaces, textIn } from './host-state.ts';
 import { abandonedRuns, commandLine, currentRun, environmentOf, isAlive, pids, strangers } from './run-mark.ts';
 
 const base = '/tmp/lxd-ts-test';
@@ -53,8 +43,8 @@ export const removeLeftovers = async (): Promise<string[]> => {
     }
   }
   for (const id of namesIn(base)) {
-    const owner = join(base, id, 'owner');
-    if (existsSync(owner) && isAlive(readFileSync(owner, 'utf8'))) continue;
+    const owner = textIn(join(base, id, 'owner'));
+    if (owner !== undefined && isAlive(owner)) continue;
     found.push(`folder ${join(base, id)}`);
     await remove(id);
   }
