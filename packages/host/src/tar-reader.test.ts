@@ -73,6 +73,9 @@ test('an archive that is cut off, and what is none', async () => {
   const zipped = pack('--gzip');
   writeFileSync(zipped, readFileSync(zipped).subarray(0, 100));
   await expect(list(zipped)).rejects.toThrow('unexpected end of file');
+  const other = pack('--xz');
+  writeFileSync(other, readFileSync(other).subarray(0, 100));
+  await expect(list(other)).rejects.toThrow('Unexpected end of input');
   writeFileSync(path('text'), 'text');
   await expect(list(path('text'))).rejects.toThrow('is no archive');
 });

@@ -19,7 +19,13 @@ export interface TarMember {
 }
 
 /** The bytes of a tarball, decompressed. Dispose it when enough is read. */
-const openTar = async (path: string): Promise<{ stream: Readable } & AsyncDisposable> => {
+interface OpenTar extends AsyncDisposable {
+  readonly stream: Readable;
+  /** Settles when the stream has ended by itself; rejects when that was no proper end. */
+  readonly ended: Promise<void>;
+}
+
+const openTar = async (path: string): Promise<OpenTar> => {
   const format = await fileFormat(path);
   if (format !== 'tar' && !isCompression(format)) throw new TypeError(`${path} is no archive (${format})`);
   const file = await open(path);
@@ -31,6 +37,8 @@ const openTar = async (path: string): Promise<{ stream: Readable } & AsyncDispos
     const stream = inProcess ? source.pipe(inProcess) : source;
     return {
       stream,
+      // A damaged file breaks the stream itself.
+      ended: Promise.resolve(),
       async [Symbol.asyncDispose]() {
         source.destroy();
         stream.destroy();
@@ -44,9 +52,10 @@ const openTar = async (path: string): Promise<{ stream: Readable } & AsyncDispos
   const stream = child.stdout;
   return {
     stream,
+    ended: child.done,
     async [Symbol.asyncDispose]() {
       stream.destroy();
-      // Stopped before its end it complains about the closed pipe; what matters was read.
+      // Stopped before its end it complains about the closed pipe; what else it complains of, `ended` has told.
       await child.done.catch(() => undefined);
       await file.close();
     },
@@ -101,7 +110,8 @@ export async function* tarMembers(path: string): AsyncGenerator<TarMember> {
   const take = takeFrom(tar.stream);
   for (;;) {
     const header = Buffer.concat(await take(block, true));
-    if (header.length < block || header.every((byte) => byte === 0)) return;
+    if (header.length < block) return await tar.ended;
+    if (header.every((byte) => byte === 0)) return;
     const [name, size] = [nameIn(header), sizeIn(header)];
     const padded = Math.ceil(size / block) * block;
     let left = padded;
@@ -112,6 +122,7 @@ export async function* tarMembers(path: string): AsyncGenerator<TarMember> {
       async read() {
         left = padded - size;
         const data = Buffer.concat(await take(size, true));
+        if (data.length < size) await tar.ended;
         if (data.length < size) throw new Error(`The archive ends in the middle of ${name}`);
         return data;
       },

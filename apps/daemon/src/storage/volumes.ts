@@ -234,33 +234,28 @@ export const createCustomVolumes = (parts: Parts): CustomVolumes => {
     }
   };
 
-  /** By the lock of a volume's ids the instances that have the volume mounted, once for each device. */
-  const mountedBy = new Map<string, readonly string[]>();
+  /** The mounts for devices: the instance, and the lock of the volume's ids. */
+  const mounts = new Set<{ readonly key: string; readonly instance: string }>();
 
-  /** Gives the files of a mounted volume the ids of an instance, undefined: those seen inside, and keeps others from changing them. */
-  const giveIds = async (name: VolumeName, path: string, wanted: IdMap = [], instance: string): Promise<Disposable> => {
+  /** Gives the files of a mounted volume the ids of a map, empty: those seen inside, and keeps other instances from changing them. */
+  const giveIds = async (name: VolumeName, path: string, wanted: IdMap, instance: string): Promise<Disposable> => {
     const key = idsLock(name);
     using _lock = await locks.wait(key, 'shift ids');
     const { id, config } = await get(name);
     const state = idStateOf(config);
     if (!isAligned(state, wanted)) {
-      const users = [...(mountedBy.get(key) ?? []), ...(await parts.runningUsers(name))];
-      const others = [...new Set(users)].filter((user) => user !== instance);
+      const mounted = [...mounts].filter((one) => one.key === key).map((one) => one.instance);
+      const users = new Set([...mounted, ...(await parts.runningUsers(name))]);
+      const others = [...users].filter((user) => user !== instance);
       if (others.length > 0)
         throw conflict(
           `Idmaps of container "${instance}" and storage volume "${name.name}" are not identical: ${others.join(', ')} uses the volume, whose file system cannot show its files with other ids to each`,
         );
       await alignIds(path, state, wanted, (next) => store.patchConfig(id, idKeys(next)));
     }
-    mountedBy.set(key, [...(mountedBy.get(key) ?? []), instance]);
-    return {
-      [Symbol.dispose]: () => {
-        const left = [...(mountedBy.get(key) ?? [])];
-        left.splice(left.indexOf(instance), 1);
-        if (left.length > 0) mountedBy.set(key, left);
-        else mountedBy.delete(key);
-      },
-    };
+    const mount = { key, instance };
+    mounts.add(mount);
+    return { [Symbol.dispose]: () => void mounts.delete(mount) };
   };
 
   return {
@@ -365,7 +360,7 @@ export const createCustomVolumes = (parts: Parts): CustomVolumes => {
       const { path } = undo.use(await open.storage.mountVolume(volume));
       const unmapped = isTrue(row.config['security.unmapped']);
       const shifted = !unmapped && (isTrue(row.config['security.shifted']) || (await canMapIds(path)));
-      if (!unmapped) undo.use(await giveIds(name, path, shifted ? undefined : user.idmap, user.instance));
+      if (!unmapped) undo.use(await giveIds(name, path, shifted ? [] : (user.idmap ?? []), user.instance));
       const held = undo.move();
       return { path, shifted, [Symbol.asyncDispose]: () => held[Symbol.asyncDispose]() };
     },

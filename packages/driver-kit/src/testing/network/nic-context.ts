@@ -50,13 +50,14 @@ export const nicContext = (
       const { network, config, type } = find(name);
       return { config, type, preset: network.nicPreset(), leases: () => network.leases() };
     },
-    reserve: (name, choose) =>
-      find(name).reserving(async () => {
-        const { network, reservations } = find(name);
-        const wanted = new Map(reservations).set(`${instance}/${device}`, await choose());
-        await network.setReservations([...wanted.values()]);
-        for (const [key, one] of wanted) reservations.set(key, one);
-      }),
+    async reserve(name, choose) {
+      const { network, reservations, reserving } = find(name);
+      await reserving(async () => {
+        const [key, reservation] = [`${instance}/${device}`, await choose()];
+        await network.setReservations([...new Map(reservations).set(key, reservation).values()]);
+        reservations.set(key, reservation);
+      });
+    },
     volume: (pool, name) => Promise.reject(notFound(`Volume "${name}" of pool "${pool}" not found`)),
     hotplug: () => Promise.reject(new Error('A NIC does not come and go')),
     warn(message) {
