@@ -1,4 +1,5 @@
 /** Two servers with a network between them. */
+import { join } from 'node:path';
 import { beside } from './instance.ts';
 import { type Lxd, type Programs, startLxd } from './lxd.ts';
 
@@ -26,3 +27,9 @@ export const link = async (near: Lxd, far: Lxd): Promise<void> => {
   await beside(near, 'ip', 'link', 'set', here, 'up');
   await beside(far, 'ip', 'link', 'set', there, 'up');
 };
+
+/** Whether a subvolume (its path below the pool `tree`) came in the format of Btrfs, not file by file. */
+export const wasReceived = async (lxd: Lxd, path: string): Promise<boolean> =>
+  /Received UUID:\s+[0-9a-f]{8}-/.test(
+    await beside(lxd, 'btrfs', 'subvolume', 'show', join(lxd.folder, 'storage-pools/tree', path)),
+  );

@@ -5,7 +5,7 @@ import { busyboxImage } from '@lxd-ts/tooling/images/busybox';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { beside } from '../support/instance.ts';
-import { farAddress, link, startListening } from '../support/linked.ts';
+import { farAddress, link, startListening, wasReceived } from '../support/linked.ts';
 import type { Lxd } from '../support/lxd.ts';
 import { type Output, output } from '../support/output.ts';
 import { ours, real } from '../support/programs.ts';
@@ -123,8 +123,7 @@ describe.each([
     await expectWhole('far:t1');
     expect(await lxc('config', 'get', 'far:t1', 'user.more')).toBe('1\n');
     await lxc('copy', 'far:t1', 't2', '--storage=tree');
-    const kept = join(near.folder, 'storage-pools/tree/containers-snapshots/t2/s0');
-    const received = /Received UUID:\s+[0-9a-f]{8}-/.test(await beside(near, 'btrfs', 'subvolume', 'show', kept));
+    const received = await wasReceived(near, 'containers-snapshots/t2/s0');
     expect(received, 'between servers of ours it goes in the format of the driver').toBe(programs === ours);
     await expectWhole('t2');
     await expectSnapshots('t2');
@@ -162,32 +161,41 @@ describe.each([
     await lxc('delete', 'm3');
   });
 
-  test('[05.237] --refresh brings data and snapshots up to date, in both directions', async () => {
-    await lxc('copy', 'c1', 'r1');
-    await lxc('copy', 'r1', 'far:r2');
-    await lxc('delete', 'r1/s0');
-    await lxc('start', 'r1');
-    await exec('r1', 'sh', '-c', 'echo third >/root/data; rm /root/pipe');
-    await lxc('snapshot', 'r1', 's2');
-    await lxc('stop', '--force', 'r1');
-    await lxc('copy', 'r1', 'far:r2', '--refresh');
-    expect(await taken(far, 'r2')).toEqual(await taken(near, 'r1'));
-    await lxc('start', 'far:r2');
-    expect(await exec('far:r2', 'sh', '-c', 'cat /root/data; ls /root')).toBe('third\ndata\ndeep\nlink\nset\n');
-    await exec('far:r2', 'sh', '-c', 'echo fourth >/root/data');
-    await lxc('stop', '--force', 'far:r2');
-    await lxc('snapshot', 'far:r2', 's3');
-    await lxc('delete', 'far:r2/s1');
-    await lxc('copy', 'far:r2', 'r1', '--refresh');
-    expect(await taken(near, 'r1')).toEqual(await taken(far, 'r2'));
-    await lxc('start', 'r1');
-    expect(await exec('r1', 'cat', '/root/data')).toBe('fourth\n');
-    await lxc('stop', '--force', 'r1');
-    await lxc('restore', 'r1', 's2');
-    await lxc('start', 'r1');
-    expect(await exec('r1', 'cat', '/root/data')).toBe('third\n');
-    await lxc('delete', '--force', 'r1', 'far:r2');
-  });
+  test.each(['plain', 'tree'])(
+    '[05.164 05.166 05.167 05.237] --refresh brings data and snapshots up to date, in both directions, in pool %s',
+    async (pool) => {
+      const expectDifference = async (lxd: Lxd, snapshot: string): Promise<void> => {
+        const received = pool === 'tree' && (await wasReceived(lxd, `containers-snapshots/${snapshot}`));
+        expect(received).toBe(pool === 'tree' && programs === ours);
+      };
+      await lxc('copy', 'c1', 'r1', `--storage=${pool}`);
+      await lxc('copy', 'r1', 'far:r2', `--storage=${pool}`);
+      await lxc('delete', 'r1/s0');
+      await lxc('start', 'r1');
+      await exec('r1', 'sh', '-c', 'echo third >/root/data; rm /root/pipe');
+      await lxc('snapshot', 'r1', 's2');
+      await lxc('stop', '--force', 'r1');
+      await lxc('copy', 'r1', 'far:r2', '--refresh');
+      await expectDifference(far, 'r2/s2');
+      expect(await taken(far, 'r2')).toEqual(await taken(near, 'r1'));
+      await lxc('start', 'far:r2');
+      expect(await exec('far:r2', 'sh', '-c', 'cat /root/data; ls /root')).toBe('third\ndata\ndeep\nlink\nset\n');
+      await exec('far:r2', 'sh', '-c', 'echo fourth >/root/data');
+      await lxc('stop', '--force', 'far:r2');
+      await lxc('snapshot', 'far:r2', 's3');
+      await lxc('delete', 'far:r2/s1');
+      await lxc('copy', 'far:r2', 'r1', '--refresh');
+      await expectDifference(near, 'r1/s3');
+      expect(await taken(near, 'r1')).toEqual(await taken(far, 'r2'));
+      await lxc('start', 'r1');
+      expect(await exec('r1', 'cat', '/root/data')).toBe('fourth\n');
+      await lxc('stop', '--force', 'r1');
+      await lxc('restore', 'r1', 's2');
+      await lxc('start', 'r1');
+      expect(await exec('r1', 'cat', '/root/data')).toBe('third\n');
+      await lxc('delete', '--force', 'r1', 'far:r2');
+    },
+  );
 
   test('a key that LXD 5.0 does not know is not handed on to it, by clients of old or of now, and stays here', async () => {
     const key = 'volatile.uuid.generation';

@@ -81,7 +81,8 @@ export const setReadOnly = async (fd: number, readOnly: boolean): Promise<void> 
 
 export interface SubvolumeInfo {
   readonly id: bigint;
-  /** The id by which differences sent elsewhere refer to it; all zero for one that was not received. */
+  readonly uuid: Buffer;
+  /** The UUID of what it was received from, by which differences refer to it; all zero for one that was not received. */
   readonly receivedUuid: Buffer;
   /** The sender's transaction that it was received from. */
   readonly sentTransaction: bigint;
@@ -95,6 +96,7 @@ export const subvolumeInfo = (fd: number): SubvolumeInfo => {
   ioctl(fd, GET_SUBVOL_INFO, info);
   return {
     id: info.readBigUInt64LE(0),
+    uuid: Buffer.from(info.subarray(296, 312)),
     receivedUuid: Buffer.from(info.subarray(328, 344)),
     sentTransaction: info.readBigUInt64LE(360),
     created: info.readBigUInt64LE(392) * 1_000_000_000n + BigInt(info.readUInt32LE(400)),

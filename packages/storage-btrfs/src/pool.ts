@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { readdir, rmdir, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
@@ -7,6 +8,7 @@ import {
   type DirectoryStore,
   describeVolume,
   directoryVolumes,
+  exchangeDirectories,
   exists,
   incompleteDirectory,
   makeDirectory,
@@ -134,15 +136,33 @@ export const openPool = async (spec: PoolSpec, source: string): Promise<StorageP
       const path = pathOf(volume);
       const basePath = baseOf(volume, base);
       if (basePath !== undefined && !(await exists(basePath))) throw notFound(`Snapshot "${base}" is not there`);
-      if (await exists(path)) throw conflict(`${describeVolume(volume)} exists already`);
-      await using undo = new UndoStack();
       const isSnapshot = volume.snapshot !== undefined;
+      const replaced = await exists(path);
+      if (replaced && (isSnapshot || base === undefined)) throw conflict(`${describeVolume(volume)} exists already`);
+      await using undo = new UndoStack();
       if (isSnapshot) await makeDirectory(snapshotsDirectory(root, volume), 0o700);
-      undo.add('remove what was received', () => remove(path));
-      await receiveTree(root, path, isSnapshot, from, remove, work);
+      await makeDirectory(incompleteDirectory(root), 0o700);
+      const arrived = replaced ? join(incompleteDirectory(root), randomUUID()) : path;
+      undo.add('remove what was received', () => remove(arrived));
+      await receiveTree(root, arrived, isSnapshot, from, remove, work);
       const size = volumeSize(volume);
-      if (size !== undefined && !isSnapshot && volume.content === 'filesystem') await quotas?.set(path, size);
-      undo.commit();
+      if (size !== undefined && !isSnapshot && volume.content === 'filesystem') await quotas?.set(arrived, size);
+      // What is removed then is what the volume was.
+      if (replaced) await exchangeDirectories(arrived, path);
+      else undo.commit();
+    },
+
+    async snapshotIds(volume) {
+      const directory = snapshotsDirectory(root, volume);
+      if (!(await exists(directory))) return [];
+      return (await readdir(directory))
+        .map((snapshot) => ({ snapshot, ...withDirectory(join(directory, snapshot), subvolumeInfo) }))
+        .sort((one, other) => (one.created < other.created ? -1 : 1))
+        .map(({ snapshot, uuid, receivedUuid }) => ({
+          snapshot,
+          id: (receivedUuid.some((byte) => byte !== 0) ? receivedUuid : uuid).toString('hex'),
+          isBase: true,
+        }));
     },
 
     async [Symbol.asyncDispose]() {

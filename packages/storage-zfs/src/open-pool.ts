@@ -28,7 +28,7 @@ import { resizeVolume } from './resize.ts';
 import { createSnapshot, deletedByRestore, deleteSnapshot, renameSnapshot, restoreVolume } from './snapshots.ts';
 import { closeSource, deleteSource, growSource, openSource, rootDataset } from './source.ts';
 import { spaceOf } from './space.ts';
-import { receiveVolume, sendVolume } from './transfer.ts';
+import { receiveVolume, sendVolume, snapshotIds } from './transfer.ts';
 import { updateVolume } from './update-volume.ts';
 import { usageOfVolume } from './usage.ts';
 import { createVolume, deleteVolume, hasVolume, listVolumes, renameVolume } from './volumes.ts';
@@ -133,6 +133,7 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
     listVolumes: () => listVolumes(pool),
     send: (volume, base, to, work) => sendInto(to, () => sendVolume(pool, volume, base, to, work)),
     receive: (volume, base, from, work) => receiveVolume(pool, volume, base, from, work),
+    snapshotIds: (volume) => snapshotIds(pool, volume),
 
     async [Symbol.asyncDispose]() {
       // Volumes in use keep the zpool; the next open finds it so.

@@ -1,11 +1,21 @@
 /** Optimised transfer between pools: `zfs send` and `zfs receive`. */
 import type { Readable, Writable } from 'node:stream';
-import { badRequest, conflict, describeVolume, notFound, UndoStack, type Volume, type Work } from '@lxd-ts/driver-kit';
-import { zfs } from './commands.ts';
+import {
+  badRequest,
+  conflict,
+  describeVolume,
+  notFound,
+  parentOf,
+  type SnapshotId,
+  UndoStack,
+  type Volume,
+  type Work,
+} from '@lxd-ts/driver-kit';
+import { rows, zfs } from './commands.ts';
 import type { PoolContext } from './context.ts';
 import { destroyDataset, destroySnapshot } from './destroy.ts';
 import { nameOf, typeOf } from './mounts.ts';
-import { hiddenLabel, type Part, partsOf, snapshotLabel } from './names.ts';
+import { hiddenLabel, type Part, partsOf, snapshotLabel, splitSnapshot, userSnapshot } from './names.ts';
 import { copyProperties } from './properties.ts';
 import { takeSnapshot } from './snapshots.ts';
 import { byteReader, joinParts, splitParts, streamType } from './stream-format.ts';
@@ -104,4 +114,21 @@ export const receiveVolume = async (
   }
   await space.refresh(...parts.map(({ dataset }) => dataset));
   undo.commit();
+};
+
+/** Ids of the snapshots of a volume; see the contract. */
+export const snapshotIds = async ({ root }: PoolContext, volume: Volume): Promise<SnapshotId[]> => {
+  const ids = new Map<string, SnapshotId>();
+  for (const { dataset } of partsOf(root, parentOf(volume))) {
+    const columns = ['-s', 'createtxg', '-o', 'name,guid', dataset];
+    const found = rows(await zfs(['list', '-H', '-p', '-d', '1', '-t', 'snapshot', ...columns]));
+    for (const [at, [name = '', guid = '']] of found.entries()) {
+      const snapshot = userSnapshot(splitSnapshot(name).label);
+      if (snapshot === undefined) continue;
+      const { id, isBase } = ids.get(snapshot) ?? { id: '', isBase: true };
+      // ZFS receives onto the newest alone, be it one that nobody but the driver sees.
+      ids.set(snapshot, { snapshot, id: `${id}${guid} `, isBase: isBase && at === found.length - 1 });
+    }
+  }
+  return [...ids.values()];
 };

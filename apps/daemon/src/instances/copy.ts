@@ -3,7 +3,7 @@ import { checkName } from '@lxd-ts/api';
 import { badRequest, type Config, conflict, isKind, notFound, type Work } from '@lxd-ts/driver-kit';
 import type { Locks } from '../core/locks.ts';
 import { requireRootDisk } from '../devices/manager.ts';
-import { refreshFrom } from '../storage/copy-across.ts';
+import { refreshing } from '../storage/copy-across.ts';
 import type { OpenPool, Pools } from '../storage/pools.ts';
 import type { RootSnapshots } from '../storage/root-snapshots.ts';
 import type { RootVolumeService } from '../storage/root-volumes.ts';
@@ -87,8 +87,9 @@ export const createCopying = (parts: Parts): Copying => {
     return origin.snapshot || atOnce || tolerant ? copy() : lifecycle.whileFrozen(origin.instance, copy);
   };
 
-  const snapshotsToCopy = async (origin: Origin, { source }: InstancesPost): Promise<readonly InstanceSnapshot[]> =>
-    origin.snapshot || source.instance_only || source.container_only ? [] : snapshots.list(origin.instance);
+  /** Snapshots are no part of it. */
+  const isAlone = (origin: Origin, { source }: InstancesPost): boolean =>
+    origin.snapshot !== undefined || source.instance_only || source.container_only;
 
   const make = async (project: string, request: InstancesPost, name: string, from: Origin, work: Work) => {
     using _lock = await locks.wait(lockKey(from.instance), 'copy', work.signal);
@@ -103,7 +104,7 @@ export const createCopying = (parts: Parts): Copying => {
     });
     const expanded = expand(await parts.profiles(project, profiles), own);
     const target = await pools.open(requireRootDisk(expanded.devices).config['pool'] ?? '');
-    const copied = await snapshotsToCopy(origin, request);
+    const copied = isAlone(origin, request) ? [] : await snapshots.list(instance);
     const tolerant = request.source.allow_inconsistent;
     const made = await fromStill(origin, target, tolerant, () =>
       creation.make(
@@ -136,20 +137,15 @@ export const createCopying = (parts: Parts): Copying => {
     return made;
   };
 
-  /** Gives the target the snapshots it lacks, oldest first, and takes away those the source has no more. */
-  const refreshSnapshots = async (target: Instance, origin: Origin, request: InstancesPost, work: Work) => {
-    if (origin.snapshot || request.source.instance_only || request.source.container_only) return;
-    const [theirs, own] = [await snapshots.list(origin.instance), await snapshots.list(target)];
+  /** Takes away the snapshots that the source has no more. @returns all of the source's, and those that the target lacks, oldest first */
+  const compareSnapshots = async (target: Instance, origin: Origin, request: InstancesPost) => {
+    if (isAlone(origin, request)) return { theirs: [], lacking: [] };
+    const theirs = await snapshots.list(origin.instance);
+    const own = await snapshots.list(target);
     const same = (a: InstanceSnapshot, b: InstanceSnapshot): boolean =>
       a.name === b.name && a.createdAt.getTime() === b.createdAt.getTime();
     for (const one of own) if (!theirs.some((other) => same(one, other))) await snapshots.remove(target, one);
-    const to = await volumes.locate(target);
-    for (const one of theirs) {
-      if (own.some((other) => same(one, other))) continue;
-      await refreshFrom(to, await volumes.locate(origin.instance, one.name), work);
-      await snapshots.receive(target, one, () => rootSnapshots.create(target, one.name, one));
-      snapshots.received(target, [one]);
-    }
+    return { theirs, lacking: theirs.filter((one) => !own.some((other) => same(one, other))) };
   };
 
   const refresh = async (existing: Instance, request: InstancesPost, from: Origin, work: Work): Promise<Instance> => {
@@ -161,12 +157,23 @@ export const createCopying = (parts: Parts): Copying => {
     if (instances.runOf(target)) throw badRequest('Cannot refresh a running instance: stop it first');
     if (target.type !== origin.instance.type)
       throw badRequest(`The ${target.type} "${target.name}" cannot be refreshed from a ${origin.instance.type}`);
-    await refreshSnapshots(target, origin, request, work);
+    const { theirs, lacking } = await compareSnapshots(target, origin, request);
     const allowInconsistent = request.source.allow_inconsistent;
-    const to = await volumes.locate(target);
-    const source = await volumes.locate(origin.instance, origin.snapshot?.name);
-    const copy = (): Promise<void> => refreshFrom(to, source, { ...work, allowInconsistent });
-    await (origin.snapshot || allowInconsistent ? copy() : lifecycle.whileFrozen(origin.instance, copy));
+    const copy = await refreshing(
+      await volumes.locate(target),
+      await volumes.locate(origin.instance, origin.snapshot?.name),
+      theirs.map(({ name: snapshot }) => snapshot),
+      lacking.map(({ name: snapshot }) => snapshot),
+      { ...work, allowInconsistent },
+    );
+    for (const one of lacking) {
+      await snapshots.receive(target, one, () =>
+        rootSnapshots.create(target, one.name, one, () => copy.addSnapshot(one.name)),
+      );
+      snapshots.received(target, [one]);
+    }
+    const still = origin.snapshot || allowInconsistent || copy.ofOneMoment;
+    await (still ? copy.finish() : lifecycle.whileFrozen(origin.instance, copy.finish));
     await volumes.writeBackupFile(target);
     return target;
   };

@@ -17,11 +17,12 @@ import type { InstanceService } from '../instances/service.ts';
 import type { SnapshotService } from '../instances/snapshots.ts';
 import type { InstanceSnapshot } from '../instances/snapshots-store.ts';
 import type { InstanceStore } from '../instances/store.ts';
+import { snapshotIdsOf } from '../storage/copy-across.ts';
 import type { Pools } from '../storage/pools.ts';
 import type { RootSnapshots } from '../storage/root-snapshots.ts';
 import type { RootVolumeService } from '../storage/root-volumes.ts';
 import type { Connection } from './connection.ts';
-import { fillVolume } from './fill.ts';
+import { chooseFormat, fillVolume, receiveStates } from './fill.ts';
 import type { SentSnapshot } from './messages.ts';
 import { type Arrival, receiveVolume } from './receive.ts';
 import { sendVolume } from './send.ts';
@@ -196,12 +197,15 @@ export const createInstanceMigration = (parts: Parts): InstanceMigration => {
       await using mounted = await open.storage.mountVolume(volume);
       await arrival.receive(mounted);
     };
+    const own = arrival.format === undefined ? undefined : receiveStates({ open, volume }, arrival);
     for (const record of recordsOf(sent, profiles, open.pool.name)) {
-      await receiveOnto();
-      await snapshots.receive(target, record, () => rootSnapshots.create(target, record.name, record));
+      if (!own) await receiveOnto();
+      await snapshots.receive(target, record, () =>
+        rootSnapshots.create(target, record.name, record, own && (() => own(record.name))),
+      );
       snapshots.received(target, [record]);
     }
-    await receiveOnto();
+    await (own ? own(undefined) : receiveOnto());
     await store.setConfig(target.id, { 'volatile.last_state.idmap': renderIdMap(idmap) });
     const refreshed = await store.get(target.project, target.name);
     await rootVolumes.writeBackupFile(refreshed);
@@ -239,6 +243,7 @@ export const createInstanceMigration = (parts: Parts): InstanceMigration => {
               ? {
                   own: {
                     format: driver.name,
+                    bases: list.length > 0 ? await snapshotIdsOf({ open, volume }) : {},
                     send: async (name, base, to, sending) => {
                       const wanted = name ?? snapshot;
                       const state = wanted === undefined ? volume : { ...volume, snapshot: wanted };
@@ -274,17 +279,21 @@ export const createInstanceMigration = (parts: Parts): InstanceMigration => {
             connection,
             {
               disk: false,
-              async choose({ snapshots: offered, formats }) {
+              async choose(offer) {
+                const { snapshots: offered } = offer;
                 for (const one of offered) checkName('instanceSnapshot', one.name);
                 if (!existing) {
-                  const { driver } = await parts.pools.open(await poolOf(project, request));
-                  const own = driver.features.optimizedTransfer && formats.includes(driver.name);
-                  return { snapshots: offered, refresh: false, format: own ? driver.name : undefined };
+                  const open = await parts.pools.open(await poolOf(project, request));
+                  const how = await chooseFormat(open, undefined, offer, offered);
+                  return { snapshots: offered, refresh: false, ...how };
                 }
                 const own = await snapshots.list(existing);
                 for (const one of own)
                   if (!offered.some((other) => isSame(one, other))) await snapshots.remove(existing, one);
-                return { snapshots: offered.filter((one) => !own.some((other) => isSame(other, one))), refresh: true };
+                const wanted = offered.filter((one) => !own.some((other) => isSame(other, one)));
+                const { open, volume } = await rootVolumes.locate(existing);
+                const how = await chooseFormat(open, volume, offer, wanted);
+                return { snapshots: wanted, refresh: true, ...how };
               },
               async take({ idmap }, chosen, arrival) {
                 if (!existing) return make(project, request, name, arrival, chosen, idmap);

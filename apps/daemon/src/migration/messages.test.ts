@@ -22,6 +22,7 @@ const plain: MigrationHeader = {
   refresh: false,
   indexVersion: 1,
   formats: [],
+  bases: {},
 };
 
 test('the messages of LXD 5.0.2 are read, and ours are the same but for what is absent there', () => {
@@ -33,7 +34,7 @@ test('the messages of LXD 5.0.2 are read, and ours are the same but for what is 
 });
 
 test('a server that sends back what it was offered does not agree to what only this one knows', () => {
-  const own = { ...plain, rsync: { ...everything, exact: true }, formats: ['btrfs'] };
+  const own = { ...plain, rsync: { ...everything, exact: true }, formats: ['btrfs'], bases: { s0: 'id' } };
   expect(decodeHeader(encodeHeader(own, 'offer'), 'offer')).toEqual(own);
   expect(decodeHeader(encodeHeader(own, 'offer'), 'answer')).toEqual(plain);
 });
@@ -91,6 +92,7 @@ const header: fc.Arbitrary<MigrationHeader> = fc.record({
   diskSize: fc.option(fc.nat(), { nil: undefined }),
   indexVersion: fc.nat(9),
   formats: fc.array(text, { maxLength: 2 }),
+  bases: config,
 });
 
 test('what is written is read again', () => {

@@ -41,6 +41,8 @@ export type Side = 'offer' | 'answer';
 const exactField = { offer: 1000, answer: 1001 } as const;
 /** As above, of `formats`. */
 const formatsField = { offer: 1002, answer: 1003 } as const;
+/** As above, of `bases`. */
+const basesField = { offer: 1004, answer: 1005 } as const;
 
 /** How the data goes: files by rsync, disks as they are; the others are formats of one storage driver each, not spoken here. */
 export const transports = ['rsync', 'btrfs', 'zfs', 'rbd', 'block-and-rsync'] as const;
@@ -64,6 +66,11 @@ export interface MigrationHeader {
    * answers with the one it takes, or none. Between servers of this kind only.
    */
   readonly formats: readonly string[];
+  /**
+   * Ids (`StoragePool.snapshotIds`) of the sender's snapshots, by their names; the receiver answers with the one on which it wants
+   * the first state to build, as a difference to what it has already, or none. Between servers of this kind only.
+   */
+  readonly bases: Config;
 }
 
 /** How it ended: the receiver's last word, or that of the side that failed. */
@@ -191,6 +198,7 @@ export const encodeHeader = (header: MigrationHeader, side: Side): Buffer =>
     ...(header.diskSize === undefined ? [] : [numberField(field.diskSize, header.diskSize)]),
     numberField(field.indexVersion, header.indexVersion),
     ...header.formats.map((name) => bytesField(formatsField[side], name)),
+    ...pairsField(basesField[side], header.bases),
   ]);
 
 export const encodeControl = ({ success, message }: MigrationControl): Buffer =>
@@ -230,5 +238,6 @@ export const decodeHeader = (message: Buffer, side: Side): MigrationHeader => {
     ...(diskSize === undefined ? {} : { diskSize: Number(diskSize) }),
     indexVersion: Number(numberOf(fields, field.indexVersion) ?? 0n),
     formats: textsOf(fields, formatsField[side]),
+    bases: pairsOf(fields, basesField[side]),
   };
 };

@@ -15,6 +15,8 @@ export interface Arrival {
   index(): string | undefined;
   /** The format that was chosen; then `stream` is called instead of `receive`, in the same order. */
   readonly format: string | undefined;
+  /** The snapshot here on which the first state in that format builds. */
+  readonly base: string | undefined;
   /** Hands what the sender's storage driver wrote next to `read`, which takes all of it. */
   stream(read: (from: Readable) => Promise<void>): Promise<void>;
   readonly signal: AbortSignal;
@@ -32,6 +34,8 @@ export interface Incoming<T> {
     readonly refresh: boolean;
     /** One of the formats that the sender offers. Absent: rsync. */
     readonly format?: string | undefined;
+    /** In that format: the name of the snapshot, which is here, on which what is sent first is to build. */
+    readonly base?: string | undefined;
   }>;
   /**
    * Takes all of it in; calls `receive` once for each snapshot chosen, and once more. Locks are given up by its end: the sender's
@@ -58,7 +62,7 @@ export const receiveVolume = <T>(connection: Connection, incoming: Incoming<T>, 
     // The formats of drivers hold either.
     if (offer.transport === other)
       throw badRequest(`The other server sends ${incoming.disk ? 'files, not a disk' : 'a disk, not files'}`);
-    const { snapshots, refresh, format } = await incoming.choose(offer);
+    const { snapshots, refresh, format, base } = await incoming.choose(offer);
     const features = agreed(everything, offer.rsync);
     const version = Math.min(offer.indexVersion, indexVersion);
     let begun: Promise<void> | undefined;
@@ -73,6 +77,7 @@ export const receiveVolume = <T>(connection: Connection, incoming: Incoming<T>, 
         refresh,
         indexVersion: version,
         formats: format === undefined ? [] : [format],
+        bases: base === undefined ? {} : { [base]: offer.bases[base] ?? '' },
       } as const;
       await control.send(encodeHeader(answer, 'answer'));
       if (version >= 1) index = await receiveIndex(fs, refresh);
@@ -85,6 +90,7 @@ export const receiveVolume = <T>(connection: Connection, incoming: Incoming<T>, 
       signal,
       index: () => index,
       format,
+      base,
       async receive({ path, disk }) {
         await ready();
         if (disk === undefined) await receiveTree(path, fs, { features, signal, count });

@@ -29,6 +29,8 @@ export interface Outgoing {
   readonly own?: {
     /** The driver's name. */
     readonly format: string;
+    /** Of its snapshots, by their names: see `MigrationHeader.bases`. */
+    readonly bases: Config;
     /** Writes a snapshot, or the volume as it is, as a difference to the snapshot `base` if given. Ends the stream. */
     send(snapshot: string | undefined, base: string | undefined, to: Writable, work: Work): Promise<void>;
   };
@@ -53,9 +55,8 @@ export const sendVolume = (connection: Connection, outgoing: Outgoing, work: Wor
       exact: true,
     };
     const formats = outgoing.own ? [outgoing.own.format] : [];
-    await control.send(
-      encodeHeader({ ...header, transport, diskSize, rsync: offered, refresh: false, indexVersion, formats }, 'offer'),
-    );
+    const offer = { ...header, transport, diskSize, rsync: offered, refresh: false, indexVersion, formats } as const;
+    await control.send(encodeHeader({ ...offer, bases: outgoing.own?.bases ?? {} }, 'offer'));
     const answer = decodeHeader(await within(nextControl(control)), 'answer');
     if (answer.transport !== transport)
       throw badRequest(`The other server asks for the transport ${answer.transport}, which was not offered`);
@@ -81,10 +82,14 @@ export const sendVolume = (connection: Connection, outgoing: Outgoing, work: Wor
     const chosen = header.snapshots.map(({ name }) => name).filter((name) => wanted.has(name));
     const { own } = outgoing;
     if (own && answer.formats.includes(own.format)) {
-      for (const [at, name] of [...chosen, undefined].entries()) {
+      let [base] = Object.keys(answer.bases);
+      if (base !== undefined && !(base in own.bases))
+        throw badRequest(`The other server asks for differences to the snapshot "${base}", which was not offered`);
+      for (const name of [...chosen, undefined]) {
         const pipe = new PassThrough();
-        await Promise.all([own.send(name, chosen[at - 1], pipe, { signal }), sendStream(pipe, fs, count)]);
+        await Promise.all([own.send(name, base, pipe, { signal }), sendStream(pipe, fs, count)]);
         await fs.end();
+        base = name;
       }
     } else {
       for (const name of chosen) await send(name);

@@ -12,7 +12,7 @@ import {
 import { z } from 'zod';
 import { config as configOf, time } from '../backups/index-file.ts';
 import type { Locks } from '../core/locks.ts';
-import { diskSize } from '../storage/copy-across.ts';
+import { diskSize, snapshotIdsOf } from '../storage/copy-across.ts';
 import type { Pools } from '../storage/pools.ts';
 import { volumeRecord } from '../storage/volume-backup-record.ts';
 import { isShifted, unshiftVolume, withoutIdmap } from '../storage/volume-idmap.ts';
@@ -20,7 +20,7 @@ import { type VolumeName, volumeLock } from '../storage/volume-name.ts';
 import type { StoredSnapshot, StoredVolume, VolumeStore } from '../storage/volume-store.ts';
 import type { CustomVolumes, LocatedVolume, VolumeContent } from '../storage/volumes.ts';
 import type { Connection } from './connection.ts';
-import { fillVolume } from './fill.ts';
+import { chooseFormat, fillVolume, receiveStates } from './fill.ts';
 import type { MigrationHeader, SentSnapshot } from './messages.ts';
 import { type Arrival, receiveVolume } from './receive.ts';
 import { sendVolume } from './send.ts';
@@ -177,13 +177,15 @@ export const createVolumeMigration = ({ pools, volumes, store, locks }: Parts): 
     });
   };
 
-  /** A disk whose source has grown grows too. */
-  const grow = async (located: LocatedVolume, header: MigrationHeader, config: Config): Promise<void> => {
+  /** A disk whose source has grown grows too. @returns the volume as it is then */
+  const grow = async (located: LocatedVolume, header: MigrationHeader, config: Config): Promise<Volume> => {
     const { open, volume, row } = located;
     const [now, wanted] = [await sizeOnDisk(located), wantedSize(header, config)];
-    if (now === undefined || wanted <= now) return;
+    if (now === undefined || wanted <= now) return volume;
     await open.storage.resizeVolume(volume, wanted);
-    await store.update(row.id, { description: row.description, config: { ...row.config, size: `${wanted}B` } });
+    const size = `${wanted}B`;
+    await store.update(row.id, { description: row.description, config: { ...row.config, size } });
+    return { ...volume, config: { ...volume.config, size } };
   };
 
   const refresh = async (
@@ -193,21 +195,24 @@ export const createVolumeMigration = ({ pools, volumes, store, locks }: Parts): 
     sent: readonly SentSnapshot[],
     arrival: Arrival,
   ): Promise<void> => {
-    const { open, volume, row } = located;
+    const { open, row } = located;
     await volumes.unshift(row, row.config);
-    await grow(located, header, config);
+    const volume = await grow(located, header, config);
+    const own = arrival.format === undefined ? undefined : receiveStates({ open, volume }, arrival);
     const take = async (ids: Config): Promise<void> => {
       await using mounted = await open.storage.mountVolume(volume);
       await arrival.receive(mounted);
       await unshiftVolume(mounted.path, ids, arrival);
     };
     for (const snapshot of sent) {
-      await take(snapshot.config);
+      if (!own) await take(snapshot.config);
       const rows = await insertRows(row, [snapshot], arrival);
-      await open.storage.createSnapshot({ ...volume, snapshot: snapshot.name }, { signal: arrival.signal });
+      if (own) await own(snapshot.name);
+      else await open.storage.createSnapshot({ ...volume, snapshot: snapshot.name }, { signal: arrival.signal });
       await finishRows(rows, arrival);
     }
-    await take(config);
+    await (own ? own(undefined) : take(config));
+    if (own && isShifted(config)) await volumes.unshift(row, config);
   };
 
   return {
@@ -246,6 +251,7 @@ export const createVolumeMigration = ({ pools, volumes, store, locks }: Parts): 
               ? {
                   own: {
                     format: driver.name,
+                    bases: snapshots.length > 0 ? await snapshotIdsOf(located) : {},
                     send: async (saved, base, to, sending) =>
                       storage.send?.(state(saved ?? snapshot), base, to, sending),
                   },
@@ -275,21 +281,24 @@ export const createVolumeMigration = ({ pools, volumes, store, locks }: Parts): 
           connection,
           {
             disk: arriving.content !== 'filesystem',
-            async choose({ snapshots: offered, formats }) {
+            async choose(offer) {
+              const { snapshots: offered } = offer;
               for (const one of offered) checkName('volumeSnapshot', one.name);
               if (!existing) {
-                const { driver } = await pools.open(name.pool);
-                const own = driver.features.optimizedTransfer && formats.includes(driver.name);
-                return { snapshots: offered, refresh: false, format: own ? driver.name : undefined };
+                const how = await chooseFormat(await pools.open(name.pool), undefined, offer, offered);
+                return { snapshots: offered, refresh: false, ...how };
               }
               if (arriving.volumeOnly) return { snapshots: [], refresh: true };
-              const own = await store.snapshots(existing.id);
-              for (const one of own.toReversed())
-                if (!offered.some((other) => other.name === one.name)) await volumes.discardSnapshot(name, one);
-              return {
-                snapshots: offered.filter((one) => !own.some((other) => other.name === one.name)),
-                refresh: true,
-              };
+              const present = await store.snapshots(existing.id);
+              // What an earlier try left unfinished goes, too.
+              const kept = present.filter(
+                (one) => one.state === 'ready' && offered.some((other) => other.name === one.name),
+              );
+              for (const one of present.toReversed()) if (!kept.includes(one)) await volumes.discardSnapshot(name, one);
+              const wanted = offered.filter((one) => !kept.some((other) => other.name === one.name));
+              const { open, volume } = await volumes.locate(name);
+              const how = await chooseFormat(open, volume, offer, wanted);
+              return { snapshots: wanted, refresh: true, ...how };
             },
             async take(header, chosen, arrival) {
               if (existing) await refresh(await volumes.locate(name), arriving.config, header, chosen, arrival);

@@ -5,7 +5,7 @@ import { testContext } from '@lxd-ts/driver-kit/testing';
 import { btrfs } from '@lxd-ts/storage-btrfs';
 import { dir } from '@lxd-ts/storage-dir';
 import { expect, test } from 'vitest';
-import { copyAcross, diskSize, type Located, refreshFrom } from './copy-across.ts';
+import { copyAcross, diskSize, type Located, refreshing } from './copy-across.ts';
 
 const MiB = 1024 ** 2;
 const files: Volume = { type: 'custom', content: 'filesystem', project: 'default', name: 'files', config: {} };
@@ -76,7 +76,7 @@ test.each([
       if (volume.content === 'block')
         expect(await inside(target, async (path) => (await stat(path)).size)).toBe(8 * MiB);
 
-      await refreshFrom(target, at(source, 's0'));
+      await (await refreshing(target, at(source, 's0'), [], [])).finish();
       expect(await read(target)).toBe('first');
       expect(await read(at(target, 's1'))).toBe('other');
       await write(target, 'mine!');

@@ -138,14 +138,80 @@ export const copyAcross = async (
   undo.commit();
 };
 
+/** Ids of a volume's snapshots, by their names, as the other side of a transfer is told them; none where the driver knows none. */
+export const snapshotIdsOf = async ({ open, volume }: Located): Promise<Config> =>
+  Object.fromEntries(((await open.storage.snapshotIds?.(volume)) ?? []).map(({ snapshot, id }) => [snapshot, id]));
+
 /**
- * Makes an existing volume what `source`, a volume or snapshot in any pool, is: only what differs is copied. Its snapshots stay.
+ * The snapshot of a copy on which all that it lacks can be sent as differences in the driver's own format: its newest, where that is
+ * one of the source's own and nothing older is lacking.
  *
- * @throws whatever the drivers throw; the volume is then partly the one and partly the other, and a repetition repairs it
+ * @param ids - of the source's snapshots, by their names
+ * @param snapshots - the source's, oldest first
+ * @param lacking - those of them that the copy is to get
  */
-export const refreshFrom = async (target: Located, source: Located, options: CopyOptions = {}): Promise<void> => {
-  await using from = await source.open.storage.mountVolume(source.volume);
-  await using to = await target.open.storage.mountVolume(target.volume);
+export const commonBase = async (
+  { open, volume }: Located,
+  ids: Config,
+  snapshots: readonly string[],
+  lacking: readonly string[],
+): Promise<string | undefined> => {
+  const newest = (await open.storage.snapshotIds?.(volume))?.at(-1);
+  if (!newest?.isBase || ids[newest.snapshot] !== newest.id) return undefined;
+  const at = snapshots.indexOf(newest.snapshot);
+  const later = snapshots.slice(at + 1);
+  const allLater = later.length === lacking.length && later.every((name, index) => name === lacking[index]);
+  return at >= 0 && allLater ? newest.snapshot : undefined;
+};
+
+/** What is to be done to bring a copy up to date, state by state. */
+export interface Refreshing {
+  /** The storage driver gives what it sends as of one moment: the source need not hold still. */
+  readonly ofOneMoment: boolean;
+  /** Gives the copy the source's next snapshot. */
+  addSnapshot(name: string): Promise<void>;
+  /** Makes the copy what the source is, last of all. */
+  finish(): Promise<void>;
+}
+
+/**
+ * Brings an existing volume up to date with `source`, a volume or snapshot in any pool: only what differs is sent, in the driver's own
+ * format if both have a snapshot in common. Steps throw whatever the drivers throw; the volume is then partly the one and partly the
+ * other, and a repetition repairs it.
+ *
+ * @param snapshots - the source's, oldest first
+ * @param lacking - those of them that are to be added
+ */
+export const refreshing = async (
+  target: Located,
+  source: Located,
+  snapshots: readonly string[],
+  lacking: readonly string[],
+  options: CopyOptions = {},
+): Promise<Refreshing> => {
+  const sameDriver = target.open.driver === source.open.driver;
+  let base = sameDriver ? await commonBase(target, await snapshotIdsOf(source), snapshots, lacking) : undefined;
   const bandwidthLimit = bandwidthOf(target.open.pool.config, source.open.pool.config);
-  await copyMounted(from, to, { ...options, refresh: true, bandwidthLimit });
+  const copyFiles = async (from: Volume): Promise<void> => {
+    await using read = await source.open.storage.mountVolume(from);
+    await using written = await target.open.storage.mountVolume(target.volume);
+    await copyMounted(read, written, { ...options, refresh: true, bandwidthLimit });
+  };
+  return {
+    ofOneMoment: base !== undefined,
+    async addSnapshot(snapshot) {
+      const [to, from] = [
+        { ...target.volume, snapshot },
+        { ...source.volume, snapshot },
+      ];
+      if (base === undefined) {
+        await copyFiles(from);
+        await target.open.storage.createSnapshot(to, options);
+        return;
+      }
+      await transfer({ ...target, volume: to }, { ...source, volume: from }, base, options);
+      base = snapshot;
+    },
+    finish: () => (base === undefined ? copyFiles(source.volume) : transfer(target, source, base, options)),
+  };
 };

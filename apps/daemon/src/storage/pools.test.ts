@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -189,6 +189,62 @@ test('[05.168] a volume without snapshots is brought up to date in place, also w
   expect(before).not.toBe('');
   for (const url of [`${other}/volumes/custom/follower`, other, `${tree}/volumes/custom/leader`])
     await daemon.run('DELETE', url);
+});
+
+test('[05.164 05.165 05.166 05.167] a copy in another pool is brought up to date by differences to its newest snapshot', async () => {
+  const [leader, follower] = [`${tree}/volumes/custom/leader`, `${pools}/tree2/volumes/custom/follower`];
+  const place = (pool: string, of: string) => join(daemon.folder, 'storage-pools', pool, of);
+  const main = place('tree', 'custom/default_leader');
+  const copy = place('tree2', 'custom/default_follower');
+  const refresh = (more: object): Promise<unknown> =>
+    daemon.run('POST', `${pools}/tree2/volumes/custom`, {
+      name: 'follower',
+      source: { type: 'copy', pool: 'tree', name: 'leader', ...more },
+    });
+  const cameAsDifference = (snapshot: string): boolean => {
+    const path = place('tree2', `custom-snapshots/default_follower/${snapshot}`);
+    return /Received UUID:\s+[0-9a-f]{8}-/.test(
+      execFileSync('btrfs', ['subvolume', 'show', path], { encoding: 'utf8' }),
+    );
+  };
+  const names = async () =>
+    z
+      .array(z.string())
+      .parse(await daemon.run('GET', `${follower}/snapshots`))
+      .map((url) => url.split('/').at(-1));
+  await daemon.run('POST', pools, { name: 'tree2', driver: 'btrfs', config: { size: '200MiB' } });
+  await daemon.run('POST', `${tree}/volumes/custom`, { name: 'leader', config: { size: '64MiB' } });
+  writeFileSync(join(main, 'large'), randomBytes(20 * 1024 ** 2));
+  await daemon.run('POST', `${leader}/snapshots`, { name: 's0' });
+  await refresh({});
+  writeFileSync(join(main, 'f'), 'one');
+  await daemon.run('POST', `${leader}/snapshots`, { name: 's1' });
+  writeFileSync(join(main, 'f'), 'two');
+  writeFileSync(join(copy, 'own'), 'gone its own way');
+  await refresh({ refresh: true });
+  expect(await names()).toEqual(['s0', 's1']);
+  expect(cameAsDifference('s1')).toBe(true);
+  expect(readdirSync(copy).sort()).toEqual(['f', 'large']);
+  expect(readFileSync(join(copy, 'f'), 'utf8')).toBe('two');
+  expect(readFileSync(join(place('tree2', 'custom-snapshots/default_follower/s1'), 'f'), 'utf8')).toBe('one');
+  expect(await daemon.run('GET', `${follower}/state`)).toMatchObject({ usage: { total: 64 * 1024 ** 2 } });
+  // Nothing new but in the volume itself; then without its newest snapshot, and with one that the copy has made for itself.
+  writeFileSync(join(main, 'f'), 'three');
+  await refresh({ refresh: true });
+  expect(readFileSync(join(copy, 'f'), 'utf8')).toBe('three');
+  await daemon.run('DELETE', `${leader}/snapshots/s1`);
+  await daemon.run('POST', `${follower}/snapshots`, { name: 'own' });
+  await daemon.run('POST', `${leader}/snapshots`, { name: 's2' });
+  await refresh({ refresh: true });
+  expect([await names(), cameAsDifference('s2')]).toEqual([['s0', 's2'], true]);
+  // Without a snapshot in common, file by file.
+  await daemon.run('DELETE', `${follower}/snapshots/s2`);
+  await daemon.run('DELETE', `${follower}/snapshots/s0`);
+  writeFileSync(join(main, 'f'), 'four');
+  await refresh({ refresh: true });
+  expect([await names(), cameAsDifference('s2')]).toEqual([['s0', 's2'], false]);
+  expect(readFileSync(join(copy, 'f'), 'utf8')).toBe('four');
+  for (const url of [follower, `${pools}/tree2`, leader]) await daemon.run('DELETE', url);
 });
 
 test('[05.252] what is done at once is answered with 200, what takes longer with 202 and an operation', async () => {

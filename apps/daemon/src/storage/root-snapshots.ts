@@ -6,8 +6,17 @@ import type { StoredSnapshot, VolumeStore } from './volume-store.ts';
 
 /** The snapshots of root volumes: rows, and what stands for them in the pools. Calls repeat harmlessly after a crash. */
 export interface RootSnapshots {
-  /** Takes a snapshot. On failure nothing is left. */
-  create(instance: Instance, name: string, dates: Pick<StoredSnapshot, 'createdAt' | 'expiresAt'>): Promise<void>;
+  /**
+   * Takes a snapshot. On failure nothing is left.
+   *
+   * @param make - makes what stands for it in the pool, where the volume's state is not what it is to hold
+   */
+  create(
+    instance: Instance,
+    name: string,
+    dates: Pick<StoredSnapshot, 'createdAt' | 'expiresAt'>,
+    make?: () => Promise<void>,
+  ): Promise<void>;
   /** Deletes what there is of a snapshot. */
   delete(instance: Instance, name: string): Promise<void>;
   rename(instance: Instance, from: string, to: string): Promise<void>;
@@ -36,12 +45,12 @@ export const createRootSnapshots = (pools: Pools, volumes: RootVolumeService, st
   };
 
   return {
-    async create(instance, name, dates) {
+    async create(instance, name, dates, make) {
       const { storage, volume, row } = await find(instance, name);
       if (!row) throw new Error(`Instance "${instance.name}" has no row for its root volume`);
       const snapshot = await store.insertSnapshot(row.id, { name, description: '', config: row.config, ...dates });
       try {
-        await storage.createSnapshot(volume);
+        await (make ? make() : storage.createSnapshot(volume));
         await store.markSnapshotReady(snapshot.id);
       } catch (error) {
         await storage.deleteSnapshot(volume);

@@ -4,7 +4,7 @@ import { type Config, conflict, notFound, UndoStack, type Work } from '@lxd-ts/d
 import type { Logger } from 'pino';
 import type { Locks } from '../core/locks.ts';
 import type { Events } from '../events/bus.ts';
-import { copyAcross, type Located, refreshFrom } from './copy-across.ts';
+import { copyAcross, type Located, refreshing } from './copy-across.ts';
 import type { Pools } from './pools.ts';
 import { isShifted } from './volume-idmap.ts';
 import { type VolumeName, volumeLock, volumeUrl } from './volume-name.ts';
@@ -53,6 +53,8 @@ interface Parts {
 
 const ready = (snapshots: readonly StoredSnapshot[]): StoredSnapshot[] =>
   snapshots.filter((one) => one.state === 'ready');
+
+const nameOf = ({ name }: StoredSnapshot): string => name;
 
 /** Without the server's own keys. */
 const portable = (config: Config): Config =>
@@ -129,21 +131,24 @@ export const createVolumeCopying = (parts: Parts): VolumeCopying => {
 
   /** Makes an existing copy what its source is now: snapshots that the source has not go, those it has more are added. */
   const refresh = async (to: LocatedVolume, from: LocatedVolume, source: VolumeCopySource, work: Work) => {
-    if (source.snapshot !== undefined)
-      return refreshFrom(to, { ...from, volume: { ...from.volume, snapshot: source.snapshot } }, work);
-    if (!source.volumeOnly) {
-      const wanted = ready(await store.snapshots(from.row.id));
-      const present = await store.snapshots(to.row.id);
-      for (const snapshot of present.toReversed())
-        if (!wanted.some((one) => isCopyOf(one, snapshot))) await volumes.discardSnapshot(to.row, snapshot);
-      for (const snapshot of wanted.filter((one) => !present.some((other) => isCopyOf(one, other)))) {
-        const [row] = await insertRows(to.row.id, [snapshot]);
-        await refreshFrom(to, { ...from, volume: { ...from.volume, snapshot: snapshot.name } }, work);
-        await to.open.storage.createSnapshot({ ...to.volume, snapshot: snapshot.name }, work);
-        if (row) await store.markSnapshotReady(row.id);
-      }
+    const { snapshot, volumeOnly } = source;
+    if (snapshot !== undefined || volumeOnly) {
+      const state = snapshot === undefined ? from.volume : { ...from.volume, snapshot };
+      return (await refreshing(to, { ...from, volume: state }, [], [], work)).finish();
     }
-    return refreshFrom(to, from, work);
+    const wanted = ready(await store.snapshots(from.row.id));
+    const present = await store.snapshots(to.row.id);
+    // What an earlier try left unfinished goes, too.
+    const kept = ready(present).filter((one) => wanted.some((other) => isCopyOf(other, one)));
+    for (const one of present.toReversed()) if (!kept.includes(one)) await volumes.discardSnapshot(to.row, one);
+    const lacking = wanted.filter((one) => !kept.some((other) => isCopyOf(one, other)));
+    const copy = await refreshing(to, from, wanted.map(nameOf), lacking.map(nameOf), work);
+    for (const one of lacking) {
+      const [row] = await insertRows(to.row.id, [one]);
+      await copy.addSnapshot(one.name);
+      if (row) await store.markSnapshotReady(row.id);
+    }
+    return copy.finish();
   };
 
   const finishRename = async ({ open, volume, row }: LocatedVolume, to: string): Promise<void> => {

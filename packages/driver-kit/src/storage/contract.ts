@@ -56,6 +56,14 @@ export interface Volume {
   readonly config: Config;
 }
 
+export interface SnapshotId {
+  readonly snapshot: string;
+  /** Compared, nothing else. */
+  readonly id: string;
+  /** `receive` takes what builds on it for this volume. */
+  readonly isBase: boolean;
+}
+
 /** What a driver can do. The service consults this record and does the generic thing where a feature is missing. */
 export interface StorageFeatures {
   /** An image is unpacked once per pool into an `image` volume, and instances are cloned from it. */
@@ -261,8 +269,20 @@ export interface StoragePool extends AsyncDisposable {
    * as a difference to the snapshot `base` if given. Ends the stream; on failure destroys it with the error that it throws.
    */
   send?(volume: Volume, base: string | undefined, to: Writable, work?: Work): Promise<void>;
-  /** Reads what `send` wrote and makes the volume (or snapshot, when `volume.snapshot` is set) of it. */
+  /**
+   * Reads what `send` wrote and makes the volume (or snapshot, when `volume.snapshot` is set) of it. A volume that is there already
+   * becomes what was sent, where that builds on a snapshot it has, the `base`; what it held since is lost. It is not in use.
+   *
+   * @throws LxdError bad-request for a stream that is broken or none, conflict, not-found; a volume that was there is then as before or
+   *   as its base
+   */
   receive?(volume: Volume, base: string | undefined, from: Readable, work?: Work): Promise<void>;
+  /**
+   * Of each snapshot of the volume, in the order in which they were made, an id that goes with `send` and `receive`: where two volumes
+   * have a snapshot of one id, what builds on it can be sent from the one to the other. Absent: `receive` asks nothing of the base but
+   * its contents, which no id tells.
+   */
+  snapshotIds?(volume: Volume): Promise<readonly SnapshotId[]>;
 }
 
 /** The calls about volumes and snapshots: what a pool offers besides its own upkeep, optimised transfer and buckets. */

@@ -83,10 +83,26 @@ export const transferTests = ({ driver, pool, newVolume }: Suite): void => {
     }
     await writeIn(pool(), target, 'f', 'three');
     await pool().restoreVolume(target, driver.features.restoreAnySnapshot ? 's0' : 's1');
+    await writeIn(pool(), target, 'own', 'gone its own way');
     // A later refresh builds on what was received.
     await pool().createSnapshot(inSnapshot(source, 's2'));
+    await writeIn(pool(), source, 'f', 'four');
     await receive(pool(), inSnapshot(target, 's2'), 's1', await sent(pool(), inSnapshot(source, 's2'), 's1'));
     expect(await readIn(pool(), inSnapshot(target, 's2'), 'f')).toBe('two');
+    const last = await sent(pool(), source, 's2');
+    await expect(receive(pool(), target, 's2', last.subarray(0, last.length / 2))).rejects.toThrow();
+    expect(await pool().hasVolume(target)).toBe(true);
+    await receive(pool(), target, 's2', last);
+    expect(await mounted(pool(), target, describeTree)).toEqual(await mounted(pool(), source, describeTree));
+    const [theirs, own] = [await pool().snapshotIds?.(source), await pool().snapshotIds?.(target)];
+    expect(own).toEqual(theirs);
+    if (own) expect(own.map(({ snapshot, isBase }) => `${snapshot} ${isBase}`).slice(-1)).toEqual(['s2 true']);
+    // A copy of another volume has no snapshot in common with it.
+    const other = newVolume();
+    await pool().createVolume(other);
+    await pool().createSnapshot(inSnapshot(other, 's2'));
+    expect((await pool().snapshotIds?.(other))?.[0]?.id).not.toBe(own?.[2]?.id ?? '');
+    await discard(pool(), other, 's2');
     await discard(pool(), source, 's0', 's1', 's2');
     await discard(pool(), target, 's0', 's1', 's2');
   });
