@@ -48,6 +48,7 @@ export const createImages = (base: Base, { imageVolumes, rootVolumes }: Storage)
       ...base,
       images,
       mount: rootVolumes.mount,
+      configOf: async (instance, snapshot) => (await base.stores.snapshots.get(instance, snapshot)).config,
       isRunning: (instance) => runs.get(instance) !== undefined,
     }),
     secrets: createImageSecrets(base.operations),

@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { badRequest, type Config, type MountedVolume, type Work } from '@lxd-ts/driver-kit';
+import { badRequest, type Config, copyTree, type MountedVolume, type Work } from '@lxd-ts/driver-kit';
 import { type NamedTree, packTrees, run } from '@lxd-ts/host';
 import { compressorOption } from '../backups/compression.ts';
 import { fileChunk } from '../core/file-chunk.ts';
 import type { Locks } from '../core/locks.ts';
 import { type Instance, lockKey } from '../instances/instance.ts';
+import { isRootShifted, unshiftRoot } from '../instances/root-ids.ts';
 import type { ReceivedFiles } from './files.ts';
 import { formatMetadata, openImageRoot, readMetadata, templateNames } from './metadata.ts';
 import type { ImageRecord, ImageService } from './service.ts';
@@ -16,7 +17,7 @@ import type { Image } from './store.ts';
 /** What an image is made of. */
 export interface PublishSource {
   readonly instance: Instance;
-  readonly snapshot?: string;
+  readonly snapshot?: string | undefined;
 }
 
 export interface PublishRequest {
@@ -32,6 +33,8 @@ interface Parts {
   readonly images: ImageService;
   readonly locks: Locks;
   readonly mount: (instance: Instance, snapshot?: string) => Promise<MountedVolume>;
+  /** The configuration that a snapshot was taken with. @throws LxdError not-found */
+  readonly configOf: (instance: Instance, snapshot: string) => Promise<Config>;
   readonly isRunning: (instance: Instance) => boolean;
 }
 
@@ -54,7 +57,23 @@ const hashOf = async (file: string, signal: AbortSignal | undefined): Promise<st
 };
 
 /** Makes images of instances and snapshots (spec 04.106–115). */
-export const createPublish = ({ images, locks, mount, isRunning }: Parts) => {
+export const createPublish = ({ images, locks, mount, configOf, isRunning }: Parts) => {
+  /** The root file system with the ids seen inside: as it is or, where the ids on disk are shifted, a copy. */
+  const rootfsOf = async (
+    { instance, snapshot }: PublishSource,
+    path: string,
+    directory: string,
+    work: Work,
+  ): Promise<string> => {
+    const config = snapshot === undefined ? instance.config : await configOf(instance, snapshot);
+    const rootfs = join(path, 'rootfs');
+    if (!isRootShifted(config)) return rootfs;
+    const copy = join(directory, 'rootfs');
+    await copyTree(rootfs, copy, work);
+    await unshiftRoot(directory, config, work);
+    return copy;
+  };
+
   const pack = async (
     { instance, snapshot }: PublishSource,
     request: PublishRequest,
@@ -84,7 +103,7 @@ export const createPublish = ({ images, locks, mount, isRunning }: Parts) => {
       });
       trees.push({ path: disk, name: 'rootfs.img' });
     } else {
-      trees.push({ path: join(volume.path, 'rootfs'), name: 'rootfs' });
+      trees.push({ path: await rootfsOf({ instance, snapshot }, volume.path, directory, options), name: 'rootfs' });
     }
     if (templateNames(root).length > 0) trees.push({ path: join(volume.path, 'templates'), name: 'templates' });
     const main = join(directory, 'main');

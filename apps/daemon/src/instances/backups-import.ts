@@ -10,6 +10,7 @@ import { restoreInstance } from './backups-restore.ts';
 import { isHostState, isServerKey } from './config.ts';
 import { type Creation, newIdentity, type PreparedInstance } from './create.ts';
 import { type Devices, expand, type Instance, type ProfilePart, rootDisk } from './instance.ts';
+import { tellsOfIds } from './root-ids.ts';
 import type { SnapshotService } from './snapshots.ts';
 import type { InstanceStore } from './store.ts';
 
@@ -91,7 +92,11 @@ export const createImporting = (parts: Parts): Importing => {
         state: 'ready' as const,
         name: snapshot,
         stateful: false,
-        config: pick(record?.config ?? container.config, (key) => !isHostState(key)),
+        // In a driver's own format snapshots come as they are, with their ids.
+        config: pick(
+          record?.config ?? container.config,
+          (key) => !isHostState(key) || (index.optimized === true && tellsOfIds(key)),
+        ),
         devices: inPool(record?.devices ?? container.devices, profiles, pool),
         createdAt: record?.created_at ?? new Date(),
         expiresAt: record?.expires_at,

@@ -1,10 +1,11 @@
 import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badRequest, type Config, type Work } from '@lxd-ts/driver-kit';
-import { isErrno, parseIdMapJson, shiftTree } from '@lxd-ts/host';
+import { isErrno } from '@lxd-ts/host';
 import { instanceLayout, type Located } from '../backups/archive.ts';
 import { restoreBackup } from '../backups/restore.ts';
 import type { BackupIndex } from './backups-record.ts';
+import { unshiftRoot } from './root-ids.ts';
 
 /** What a volume may have at its top; anything else, a symlink in place of it above all, would mislead who uses it. */
 const checkVolume = async (path: string): Promise<void> => {
@@ -19,12 +20,6 @@ const checkVolume = async (path: string): Promise<void> => {
     }
     throw badRequest(`The backup is damaged: its "${name}" is missing or not a ${kind}`);
   }
-};
-
-/** Ids on disk are those inside, here; a server that shifts them says in the instance's configuration how. */
-const unshift = async (path: string, config: Config, { signal }: Work): Promise<void> => {
-  const from = parseIdMapJson(config['volatile.last_state.idmap'] ?? '');
-  if (from.length > 0) await shiftTree(join(path, 'rootfs'), { from, ...(signal ? { signal } : {}) });
 };
 
 /** Makes an instance's root volume and its snapshots of a backup. What a failure leaves is the caller's to remove. */
@@ -51,7 +46,8 @@ export const restoreInstance = (
       unpacking: (member) => ({ exclude: [`${member}/backup.yaml`] }),
       async finish(path, snapshot, own) {
         await checkVolume(path);
-        await unshift(path, configOf(snapshot), own);
+        // A server that shifts ids says in the instance's configuration how.
+        await unshiftRoot(path, configOf(snapshot), own);
       },
     },
     work,

@@ -1,6 +1,6 @@
 import type { InstancesPost } from '@lxd-ts/api';
 import { checkName } from '@lxd-ts/api';
-import { badRequest, type Config, conflict, isKind, notFound, type Work } from '@lxd-ts/driver-kit';
+import { badRequest, type Config, conflict, isKind, notFound, type Work, withoutEmpty } from '@lxd-ts/driver-kit';
 import type { Locks } from '../core/locks.ts';
 import { requireRootDisk } from '../devices/manager.ts';
 import { refreshing } from '../storage/copy-across.ts';
@@ -10,6 +10,7 @@ import type { RootVolumeService } from '../storage/root-volumes.ts';
 import { type Creation, newIdentity, type PreparedInstance, randomName } from './create.ts';
 import { expand, type Instance, lockKey, type ProfilePart } from './instance.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import { idKeysOf } from './root-ids.ts';
 import type { InstanceService } from './service.ts';
 import type { SnapshotService } from './snapshots.ts';
 import type { InstanceSnapshot } from './snapshots-store.ts';
@@ -116,7 +117,12 @@ export const createCopying = (parts: Parts): Copying => {
           description: request.description,
           ephemeral: request.ephemeral,
           stateful: false,
-          config: { ...inheritedOf(own.config), ...newIdentity(), 'volatile.apply_template': 'copy' },
+          config: {
+            ...inheritedOf(own.config),
+            ...(instance.type === 'container' ? withoutEmpty(idKeysOf(then.config)) : {}),
+            ...newIdentity(),
+            'volatile.apply_template': 'copy',
+          },
           devices: own.devices,
           profiles,
         },
@@ -174,8 +180,11 @@ export const createCopying = (parts: Parts): Copying => {
     }
     const still = origin.snapshot || allowInconsistent || copy.ofOneMoment;
     await (still ? copy.finish() : lifecycle.whileFrozen(origin.instance, copy.finish));
-    await volumes.writeBackupFile(target);
-    return target;
+    if (target.type === 'container')
+      await store.setConfig(target.id, idKeysOf((origin.snapshot ?? origin.instance).config));
+    const refreshed = await store.get(target.project, target.name);
+    await volumes.writeBackupFile(refreshed);
+    return refreshed;
   };
 
   return {

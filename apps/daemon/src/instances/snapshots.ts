@@ -10,6 +10,7 @@ import type { RootSnapshots } from '../storage/root-snapshots.ts';
 import type { RootVolumeService } from '../storage/root-volumes.ts';
 import { type Instance, lockKey, type ProfilePart } from './instance.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import { tellsOfIds } from './root-ids.ts';
 import type { InstanceService } from './service.ts';
 import { defaultPattern, snapshotName } from './snapshots-names.ts';
 import { instanceAt, renderSnapshot } from './snapshots-render.ts';
@@ -86,7 +87,8 @@ const pick = (config: Config, wanted: (key: string) => boolean): Config =>
 const restoredConfig = (snapshot: Config, now: Config): Config => ({
   ...pick(now, isAddress),
   ...pick(snapshot, (key) => !isPresent(key) && key !== renameKey),
-  ...pick(now, isPresent),
+  ...pick(now, (key) => isPresent(key) && !tellsOfIds(key)),
+  ...pick(snapshot, tellsOfIds),
   'volatile.uuid.generation': randomUUID(),
 });
 

@@ -12,7 +12,7 @@ import { type Creation, newIdentity, type PreparedInstance, randomName } from '.
 import { renderIdMap } from '../instances/idmap.ts';
 import { expand, type Instance, lockKey, type ProfilePart } from '../instances/instance.ts';
 import type { Lifecycle } from '../instances/lifecycle.ts';
-import { idsOnDisk } from '../instances/root-ids.ts';
+import { idsOnDisk, tellsOfIds } from '../instances/root-ids.ts';
 import type { InstanceService } from '../instances/service.ts';
 import type { SnapshotService } from '../instances/snapshots.ts';
 import type { InstanceSnapshot } from '../instances/snapshots-store.ts';
@@ -133,7 +133,7 @@ export const createInstanceMigration = (parts: Parts): InstanceMigration => {
       state: 'ready',
       name,
       stateful: false,
-      config: pick(config, (key) => !isHostState(key)),
+      config: pick(config, (key) => !isHostState(key) || tellsOfIds(key)),
       devices: inPool(devices, profiles, pool),
       createdAt,
       expiresAt,
