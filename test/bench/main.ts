@@ -83,17 +83,20 @@ const measureStorage = async (lxds: Lxds, driver: string): Promise<void> => {
   await each((lxd) => removePool(lxd, bench));
 };
 
-if (!storageOnly) {
-  await using running = await startBoth();
-  await measureAll(running.lxds);
+try {
+  if (!storageOnly) {
+    await using running = await startBoth();
+    await measureAll(running.lxds);
+  }
+  {
+    // Daemons of their own: what backups and images leave in memory is not to be seen in the rows above.
+    await using running = await startBoth();
+    for (const driver of drivers) await measureStorage(running.lxds, driver);
+  }
+} finally {
+  // Also of a run that comes to nothing in the end.
+  console.log(`\n${table(rows)}`);
 }
-{
-  // Daemons of their own: what backups and images leave in memory is not to be seen in the rows above.
-  await using running = await startBoth();
-  for (const driver of drivers) await measureStorage(running.lxds, driver);
-}
-
-console.log(`\n${table(rows)}`);
 const cache = join(import.meta.dirname, '../../.cache');
 mkdirSync(cache, { recursive: true });
 writeFileSync(join(cache, storageOnly ? 'bench-storage.json' : 'bench.json'), `${JSON.stringify(rows, null, 2)}\n`);

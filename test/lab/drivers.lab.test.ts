@@ -93,8 +93,17 @@ describe.each(drivers.flatMap((driver) => clients.map((client) => ({ driver, cli
       if (code !== 0) throw new Error(`lxc ${args.join(' ')} ended with ${code}: ${stderr}${stdout}`);
       return stdout;
     };
-    const write = (name: string, text: string) => lxc('exec', name, '--', 'sh', '-c', `echo ${text} > /root/state`);
-    const read = async (name: string) => (await lxc('exec', name, '--', 'cat', '/root/state')).trim();
+    const shell = (name: string, script: string) => lxc('exec', name, '--', 'sh', '-c', script);
+    const write = (name: string, text: string) =>
+      shell(name, `echo ${text} > /root/state; chown 1000:1001 /root/state`);
+    /** What was written last, where all files belong to whom they did. */
+    const read = async (name: string) => {
+      const [text, ...owners] = (await shell(name, 'cat /root/state; stat -c %u:%g /etc /root/state'))
+        .trim()
+        .split('\n');
+      expect(owners).toEqual(['0:0', '1000:1001']);
+      return text;
+    };
     const snapshotsOf = async (name: string): Promise<string[]> =>
       snapshotNames.parse(await lxd.api('GET', `/1.0/instances/${name}/snapshots?recursion=1`)).map((one) => one.name);
     const poolOf = async (name: string): Promise<string | undefined> =>
@@ -198,6 +207,20 @@ describe.each(drivers.flatMap((driver) => clients.map((client) => ({ driver, cli
         await lxc('config', 'device', 'set', 'c4', 'root', 'size=150MiB');
         expect(await fill(70)).toBe(0);
         await lxc('delete', '--force', 'c4');
+      });
+
+    if (driver.name === 'ceph')
+      test('[05.211] a custom volume of files is attached to one instance at a time', async () => {
+        await lxc('storage', 'volume', 'create', pool, 'v1');
+        await lxc('storage', 'volume', 'attach', pool, 'v1', 'c1', '/mnt');
+        const second = await lxd.lxc(['storage', 'volume', 'attach', pool, 'v1', 'c2', '/mnt'], {
+          client: client.program,
+        });
+        expect(second.stderr).toContain('can be attached to one instance at a time, and c1 has it');
+        await lxc('storage', 'volume', 'detach', pool, 'v1', 'c1');
+        await lxc('storage', 'volume', 'attach', pool, 'v1', 'c2', '/mnt');
+        await lxc('storage', 'volume', 'detach', pool, 'v1', 'c2');
+        await lxc('storage', 'volume', 'delete', pool, 'v1');
       });
 
     test('[05.18] goes away with all that it held, and leaves nothing behind', async () => {

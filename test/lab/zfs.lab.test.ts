@@ -79,6 +79,57 @@ describe('keys of volumes', () => {
   });
 });
 
+describe('copies in another zpool', () => {
+  beforeAll(async () => {
+    for (const pool of ['one', 'two']) await lxc('storage', 'create', pool, 'zfs', 'size=256MiB');
+  });
+  afterAll(async () => {
+    for (const name of ['c1', 'c2']) await lxd.lxc(['delete', '--force', name]);
+    for (const volume of ['one/v1', 'two/v2']) await lxd.lxc(['storage', 'volume', 'delete', ...volume.split('/')]);
+    for (const pool of ['one', 'two']) await lxd.lxc(['storage', 'delete', pool]);
+  });
+  const guid = (snapshot: string): Promise<string> => property('guid', snapshot);
+
+  test('[05.161 05.164 05.165 05.166 05.167] are brought up to date by differences to their newest snapshot', async () => {
+    const copy = (...options: string[]) => lxc('storage', 'volume', 'copy', 'one/v1', 'two/v2', ...options);
+    await lxc('storage', 'volume', 'create', 'one', 'v1');
+    await lxc('launch', 'busybox', 'c1', '--storage=one');
+    await lxc('config', 'device', 'add', 'c1', 'v1', 'disk', 'pool=one', 'source=v1', 'path=/mnt');
+    await shell('c1', 'dd if=/dev/urandom of=/mnt/large bs=1M count=20; sync');
+    await lxc('storage', 'volume', 'snapshot', 'one', 'v1', 's0');
+    await copy();
+    await shell('c1', 'echo second > /mnt/state; sync');
+    await lxc('storage', 'volume', 'snapshot', 'one', 'v1', 's1');
+    await shell('c1', 'echo third > /mnt/state; sync');
+    await copy('--refresh');
+    for (const name of ['s0', 's1'])
+      expect(await guid(`two/custom/default_v2@snapshot-${name}`)).toBe(
+        await guid(`one/custom/default_v1@snapshot-${name}`),
+      );
+    await lxc('storage', 'volume', 'delete', 'one', 'v1/s1');
+    await copy('--refresh');
+    expect(await namesAt('/1.0/storage-pools/two/volumes/custom/v2/snapshots')).toEqual(['v2/s0']);
+    await lxc('config', 'device', 'add', 'c1', 'v2', 'disk', 'pool=two', 'source=v2', 'path=/other');
+    expect(await shell('c1', 'cat /other/state; cmp /mnt/large /other/large; stat -c %u /other/state')).toBe(
+      'third\n0\n',
+    );
+  });
+
+  test('[05.164 05.166] containers too, which then run', async () => {
+    await lxc('config', 'device', 'remove', 'c1', 'v1');
+    await lxc('config', 'device', 'remove', 'c1', 'v2');
+    const refresh = { name: 'c2', source: { type: 'copy', source: 'c1', refresh: true } };
+    await lxc('snapshot', 'c1', 's0');
+    await lxc('copy', 'c1', 'c2', '--storage=two');
+    await shell('c1', 'echo later > /state');
+    await lxc('snapshot', 'c1', 's1');
+    await lxd.api('POST', '/1.0/instances', refresh);
+    expect(await guid('two/containers/c2@snapshot-s1')).toBe(await guid('one/containers/c1@snapshot-s1'));
+    await lxc('start', 'c2');
+    expect(await shell('c2', 'cat /state; stat -c %u /state /etc')).toBe('later\n0\n0\n');
+  });
+});
+
 describe('a full pool', () => {
   const forms = [
     { form: 'common', options: [] },

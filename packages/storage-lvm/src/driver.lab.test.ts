@@ -412,7 +412,6 @@ it('what a killed server left of restores is finished or undone when the pool is
   await using context = await testContext('lxd-ts-lvm');
   const spec = await create(specIn(context, { size: '512MiB' }));
   const pool = await opened(context, spec);
-  const rename = (from: string, to: string): Promise<unknown> => run(['lvrename', spec.name, from, to]);
   const fork = (name: string, of: string): Promise<unknown> =>
     run(['lvcreate', '--yes', '--snapshot', '--name', name, `${spec.name}/${of}`]);
   await pool.createVolume(volume, ({ path }) => writeFile(join(path, 'f'), 'old'));
@@ -421,7 +420,7 @@ it('what a killed server left of restores is finished or undone when the pool is
   await pool.createSnapshot({ ...volume, name: 'w', snapshot: 's' });
   await write(pool, { ...volume, name: 'w' }, 'changed');
   await fork('new_custom_default_w', 'custom_default_w-s');
-  await rename('custom_default_w', 'old_custom_default_w');
+  await run(['lvremove', '--yes', `${spec.name}/custom_default_w`]);
   await lvm.open(spec);
   // One was not begun; the other was under way.
   expect(await lines('lvs', 'lv_name', spec.name)).toEqual([

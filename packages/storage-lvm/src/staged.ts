@@ -8,29 +8,25 @@ import type { Group } from './group.ts';
 import { removeLogicalVolume } from './remove.ts';
 
 export const newName = (name: string): string => `new_${name}`;
-export const oldName = (name: string): string => `old_${name}`;
 export const undoName = (name: string): string => `undo_${name}`;
 
 const prefixed = (prefix: string, names: readonly string[]): string[] =>
   names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
 
-const rename = (group: Group, from: string, to: string): Promise<unknown> => lvm(['lvrename', group.name, from, to]);
-
-/**
- * Puts each `new_x` in the place of its `x`, which is removed. Once the first `old_x` is there, it is never undone but finished.
- *
- * @param names - the logical volumes, without prefix
- */
-export const swap = async (group: Group, names: readonly string[]): Promise<void> => {
-  for (const name of names) {
-    await rename(group, name, oldName(name));
-    await rename(group, newName(name), name);
-  }
-  for (const name of names) await removeLogicalVolume(group, oldName(name));
-};
-
 /** A volume's own logical volumes, without the last part of the name that tells them apart. */
 const family = (name: string): string => name.replace(/\.block$/, '');
+
+/**
+ * Puts each `new_x` in the place of its `x`, which is removed: all of them first, so that one that is missing tells, to the end, that
+ * this is to be finished and not undone.
+ *
+ * @param names - the logical volumes, without prefix
+ * @param present - those of them that are still there
+ */
+export const swap = async (group: Group, names: readonly string[], present = names): Promise<void> => {
+  for (const name of present) await removeLogicalVolume(group, name);
+  for (const name of names) await lvm(['lvrename', group.name, newName(name), name]);
+};
 
 /**
  * Finishes swaps that were under way, and removes what was made for others that were not.
@@ -38,17 +34,12 @@ const family = (name: string): string => name.replace(/\.block$/, '');
  * @param names - all logical volumes of the group
  */
 export const finishSwaps = async (group: Group, names: readonly string[]): Promise<void> => {
-  const [fresh, old] = [prefixed('new_', names), prefixed('old_', names)];
-  const begun = new Set(old.map(family));
-  for (const name of fresh) {
-    if (!begun.has(family(name))) await removeLogicalVolume(group, newName(name));
-    else {
-      if (names.includes(name)) await rename(group, name, oldName(name));
-      await rename(group, newName(name), name);
-      if (!old.includes(name)) old.push(name);
-    }
-  }
-  for (const name of old) await removeLogicalVolume(group, oldName(name));
+  const fresh = prefixed('new_', names);
+  const isThere = (name: string): boolean => names.includes(name);
+  const begun = new Set(fresh.filter((name) => !isThere(name)).map(family));
+  for (const name of fresh) if (!begun.has(family(name))) await removeLogicalVolume(group, newName(name));
+  const unfinished = fresh.filter((name) => begun.has(family(name)));
+  await swap(group, unfinished, unfinished.filter(isThere));
 };
 
 /**

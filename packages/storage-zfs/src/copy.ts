@@ -219,7 +219,7 @@ export const copyVolume = async (
     });
     await copyParts(pool, plans, isClone(pool, source, snapshots), undo, work);
   }
-  await pool.space.refresh(...to.map(({ dataset }) => dataset));
+  pool.space.changed(...to.map(({ dataset }) => dataset));
   undo.commit();
 };
 

@@ -76,7 +76,7 @@ export const mountsOf = (
   { path: poolPath, inspect = false }: Pick<PoolSpec, 'path' | 'inspect'>,
   root: string,
   disks: Disks,
-  onRelease: (dataset: string) => Promise<void>,
+  onRelease: (dataset: string) => void,
 ): Mounts => {
   const counter = mountCounter();
   const pathOf = (volume: Volume): string => volumeDirectory(poolPath, volume);
@@ -128,7 +128,7 @@ export const mountsOf = (
         [Symbol.asyncDispose]: async () => {
           await mounted[Symbol.asyncDispose]();
           if (inspect) await removeEmpty(path, poolPath);
-          else if (volume.snapshot === undefined) await onRelease(part.dataset);
+          else if (volume.snapshot === undefined) onRelease(part.dataset);
         },
       };
     });
@@ -148,7 +148,7 @@ export const mountsOf = (
             disk = device.path;
             stack.defer(async () => {
               await device[Symbol.asyncDispose]();
-              if (volume.snapshot === undefined) await onRelease(part.dataset);
+              if (volume.snapshot === undefined) onRelease(part.dataset);
             });
           }
         }

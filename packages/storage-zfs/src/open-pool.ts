@@ -83,7 +83,7 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
   }
 
   const disks = disksOf(root);
-  const mounts = mountsOf(spec, root, disks, (dataset) => space.refresh(dataset));
+  const mounts = mountsOf(spec, root, disks, (dataset) => space.changed(dataset));
   const pool: PoolContext = { name: spec.name, path: spec.path, root, config: () => config, disks, mounts, space };
 
   return {
@@ -102,7 +102,8 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
       }
       if (changed.includes('size')) {
         await growSource(spec, next.size ?? config.size ?? '');
-        await space.refresh(root);
+        space.changed(root);
+        await space.settled();
       }
       config = next;
     },
@@ -110,6 +111,7 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
     async delete() {
       const [inUse] = mountsBelow(spec.path);
       if (inUse) throw conflict(`Storage pool "${spec.name}" is in use: "${inUse.target}" is mounted`);
+      await space.settled();
       await deleteSource(spec);
       if (!(await exists(spec.path))) return;
       await removePoolDirectories(spec.path);
@@ -139,6 +141,8 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
       // Volumes in use keep the zpool; the next open finds it so.
       if (mountsBelow(spec.path).length > 0) return;
       const leave = spec.inspect ? imported : !isFalse(config['zfs.export']);
+      // What is being asked of it would keep the zpool.
+      await space.settled();
       if (leave) await closeSource(root);
     },
   };

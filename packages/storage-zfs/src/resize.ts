@@ -130,6 +130,6 @@ const resizePart = async (pool: PoolContext, volume: Volume, { dataset, kind }: 
 export const resizeVolume = async (pool: PoolContext, volume: Volume, size: number | undefined): Promise<void> => {
   for (const part of partsOf(pool.root, volume)) {
     await resizePart(pool, volume, part, size);
-    await pool.space.refresh(part.dataset);
+    pool.space.changed(part.dataset);
   }
 };

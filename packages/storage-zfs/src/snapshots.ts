@@ -22,8 +22,8 @@ export const takeSnapshot = async (pool: PoolContext, volume: Volume, label: str
   await zfs(['snapshot', ...partsOf(pool.root, volume).map(({ dataset }) => `${dataset}@${label}`)]);
 };
 
-const refresh = ({ root, space }: PoolContext, volume: Volume): Promise<void> =>
-  space.refresh(...partsOf(root, volume).map(({ dataset }) => dataset));
+const changed = ({ root, space }: PoolContext, volume: Volume): void =>
+  space.changed(...partsOf(root, volume).map(({ dataset }) => dataset));
 
 export const createSnapshot = async (pool: PoolContext, volume: Volume): Promise<void> => {
   try {
@@ -31,13 +31,13 @@ export const createSnapshot = async (pool: PoolContext, volume: Volume): Promise
   } catch (error) {
     throw aboutVolume(volume, error);
   }
-  await refresh(pool, volume);
+  changed(pool, volume);
 };
 
 export const deleteSnapshot = async (pool: PoolContext, volume: Volume): Promise<void> => {
   await pool.mounts.forget(volume);
   for (const part of partsOf(pool.root, volume)) await destroySnapshot(nameOf(volume, part));
-  await refresh(pool, volume);
+  changed(pool, volume);
 };
 
 export const renameSnapshot = async (pool: PoolContext, volume: Volume, name: string): Promise<void> => {
@@ -52,7 +52,7 @@ export const renameSnapshot = async (pool: PoolContext, volume: Volume, name: st
       throw aboutVolume(/already exists/.test(String(error)) ? renamed : volume, error);
     }
   }
-  await refresh(pool, volume);
+  changed(pool, volume);
 };
 
 interface Later {
@@ -103,7 +103,7 @@ export const restoreVolume = async (pool: PoolContext, volume: Volume, snapshot:
     await whileBusy(() => zfs(['rollback', '-r', source]));
     if (part.kind !== 'dataset') await refitDisk(pool, volume, part, size);
   }
-  await refresh(pool, volume);
+  changed(pool, volume);
 };
 
 const userSnapshots = (newer: readonly Later[]): string[] => newer.flatMap(({ label }) => userSnapshot(label) ?? []);

@@ -1,10 +1,12 @@
 /**
  * What volumes use. No system call tells it of a dataset that is not mounted, nor of a disk, and a question must start no program.
- * So the figures are read with each change, when a program runs anyway, and kept; for what is mounted, the live figures of the file
- * system correct them.
+ * So the figures are read after each change, and kept; for what is mounted, the live figures of the file system correct them. Who
+ * makes a change does not wait for that, but who asks.
  */
 import { statfs } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 import { rows, unless, zfs } from './commands.ts';
+import { splitSnapshot } from './names.ts';
 
 /** Bytes, as `zfs list` tells them. */
 interface Figures {
@@ -27,8 +29,10 @@ export interface Usage {
 }
 
 export interface Space {
-  /** Reads the figures of datasets and of their snapshots again. */
-  refresh(...datasets: string[]): Promise<void>;
+  /** Has the figures of datasets and of their snapshots read again. */
+  changed(...datasets: string[]): void;
+  /** Waits until figures are those after the last change. @throws what `zfs` throws, when they could not be read */
+  settled(): Promise<void>;
   /** Forgets what is gone. */
   forget(dataset: string): void;
   /**
@@ -47,6 +51,9 @@ export interface Space {
    */
   usage(name: string, mountedAt?: string): Promise<Usage | undefined>;
 }
+
+/** How long one reading waits for more to tell of. */
+const gatherMs = 20;
 
 const columns = ['name', 'used', 'usedbydataset', 'referenced', 'quota', 'refquota', 'volsize', 'available'] as const;
 
@@ -74,26 +81,61 @@ export const usageOf = (figures: Figures, live?: number): Usage => {
 /** @param root - the root dataset of the pool */
 export const spaceOf = (root: string): Space => {
   const known = new Map<string, Figures>();
-  const list = async (...scope: string[]): Promise<[string, Figures][]> => {
-    // Deleted meanwhile: nothing is known of it then.
+  /** Undefined: not all of it is there. */
+  const list = async (...scope: string[]): Promise<[string, Figures][] | undefined> => {
     const output = await unless('missing', () =>
       zfs(['list', '-H', '-p', '-t', 'all', '-o', columns.join(), ...scope]),
     );
-    return rows(output ?? '').map(parseFigures);
+    return output === undefined ? undefined : rows(output).map(parseFigures);
   };
-  const forget = (dataset: string): void => {
+  const figuresOf = async (...datasets: string[]): Promise<[string, Figures][]> => {
+    const found = await list('-d', '1', ...datasets);
+    if (found || datasets.length === 1) return found ?? [];
+    // One that was deleted meanwhile hides the others.
+    return (await Promise.all(datasets.map((dataset) => figuresOf(dataset)))).flat();
+  };
+
+  const outdated = new Set<string>();
+  let beingRead = new Set<string>();
+  let active = false;
+  let reading = Promise.resolve();
+  const drop = (dataset: string): void => {
     for (const name of known.keys()) if (name === dataset || name.startsWith(`${dataset}@`)) known.delete(name);
   };
+  const readOutdated = async (): Promise<void> => {
+    active = true;
+    try {
+      while (outdated.size > 0) {
+        // Changes come in groups.
+        await setTimeout(gatherMs);
+        beingRead = new Set(outdated);
+        outdated.clear();
+        const fresh = await figuresOf(...beingRead);
+        // What is known stays so until the new figures are there, and what was forgotten meanwhile stays forgotten.
+        for (const dataset of beingRead) drop(dataset);
+        for (const [name, figures] of fresh) if (beingRead.has(splitSnapshot(name).dataset)) known.set(name, figures);
+      }
+    } finally {
+      active = false;
+    }
+  };
+
   return {
-    forget,
-    async refresh(...datasets) {
-      // What is known stays so until the new figures are there: others may ask meanwhile.
-      const fresh = await list('-d', '1', ...datasets);
-      for (const dataset of datasets) forget(dataset);
-      for (const [name, figures] of fresh) known.set(name, figures);
+    forget(dataset) {
+      outdated.delete(dataset);
+      beingRead.delete(dataset);
+      drop(dataset);
     },
+    changed(...datasets) {
+      for (const dataset of datasets) outdated.add(dataset);
+      if (active) return;
+      reading = readOutdated();
+      // Who asks is told.
+      reading.catch(() => undefined);
+    },
+    settled: () => reading,
     async refreshAll() {
-      const all = await list('-r', root);
+      const all = (await list('-r', root)) ?? [];
       for (const [name, figures] of all) known.set(name, figures);
       return all.map(([name]) => name);
     },
@@ -102,6 +144,7 @@ export const spaceOf = (root: string): Space => {
       return figures ? figures.used + figures.available : 0;
     },
     async usage(name, mountedAt) {
+      await reading;
       const figures = known.get(name);
       if (!figures || mountedAt === undefined) return figures && usageOf(figures);
       const { bsize, blocks, bfree } = await statfs(mountedAt);

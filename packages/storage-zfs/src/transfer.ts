@@ -112,7 +112,7 @@ export const receiveVolume = async (
       await destroySnapshot(`${part.dataset}@${label}`);
     }
   }
-  await space.refresh(...parts.map(({ dataset }) => dataset));
+  space.changed(...parts.map(({ dataset }) => dataset));
   undo.commit();
 };
 

@@ -30,7 +30,7 @@ const refuseOtherForm = async ({ root, disks }: PoolContext, volume: Volume): Pr
 const updatePart = async (pool: PoolContext, volume: Volume, { dataset, kind }: Part): Promise<void> => {
   if (kind === 'dataset') await limitAnew(pool, volume, dataset);
   else await reserveDisk(volume, dataset);
-  await pool.space.refresh(dataset);
+  pool.space.changed(dataset);
 };
 
 /** Makes a volume follow its changed configuration; see the contract. */

@@ -77,7 +77,7 @@ export const createVolume = async (
     await fill?.(mounted, work);
   }
   if (volume.type === 'image') await zfs(['snapshot', ...parts.map(({ dataset }) => `${dataset}@${imageSnapshot}`)]);
-  await space.refresh(...parts.map(({ dataset }) => dataset));
+  space.changed(...parts.map(({ dataset }) => dataset));
   undo.commit();
 };
 
@@ -96,7 +96,7 @@ export const renameVolume = async ({ root, mounts, space }: PoolContext, volume:
     undo.add(`rename ${target} back`, () => zfs(['rename', target, dataset]));
   }
   for (const { dataset } of from) space.forget(dataset);
-  await space.refresh(...to.map(({ dataset }) => dataset));
+  space.changed(...to.map(({ dataset }) => dataset));
   undo.commit();
 };
 

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Config, PoolSpec, StoragePool, Volume } from '@lxd-ts/driver-kit';
 import { type TestContext, testContext } from '@lxd-ts/driver-kit/testing';
@@ -155,6 +156,28 @@ describe('pools and images of the ceph driver', () => {
     expect(await imagesIn('e-zombies')).toEqual([`container_${copy.name}`, `lxd_${spec.name}`]);
     await pool.deleteVolume(copy);
     await pool.delete();
+  });
+
+  it('[05.216] what images use that nothing has mounted yet is measured, unless that is switched off', async () => {
+    const { spec, pool } = await made('e-measured', {});
+    const volume = newVolume();
+    await pool.createVolume(volume, ({ path }) => writeFile(join(path, 'f'), Buffer.alloc(8 * MiB, 'x')));
+    await pool[Symbol.asyncDispose]();
+    const usedAfterOpen = async (du: string): Promise<number | undefined> => {
+      await using opened = await ceph.open({ ...spec, config: { ...spec.config, 'ceph.rbd.du': du } });
+      // It is measured behind: in a while it is known, or never.
+      for (let round = 0; round < 60; round++) {
+        const usage = await opened.usage(volume);
+        if (usage !== undefined) return usage.used;
+        await setTimeout(500);
+      }
+      return undefined;
+    };
+    expect(await usedAfterOpen('true')).toBeGreaterThan(8 * MiB);
+    expect(await usedAfterOpen('false')).toBeUndefined();
+    const again = await ceph.open(spec);
+    await again.deleteVolume(volume);
+    await again.delete();
   });
 
   it('[05.17 05.272] a cluster that does not answer, or is not there, is told as such', async () => {
