@@ -185,6 +185,22 @@ it('an ext4 that another program made gets a new UUID too, and keeps its root as
   expect(await withFilesystem(device, (path) => readFile(join(path, 'f'), 'utf8'))).toBe('here');
 });
 
+it('a btrfs that went back in time is mounted, though the kernel remembers a newer state of it', async () => {
+  await using context = await testContext('lxd-ts-block');
+  const [device, older] = [await context.blockDevice(size), await context.blockDevice(size)];
+  const target = await directoryIn(context, 'mounted');
+  await makeFilesystem(device, 'btrfs', { size });
+  const write = async (path: string, text: string): Promise<void> => {
+    await using mounted = await mountFilesystem(path, target);
+    await writeFile(join(mounted.target, 'f'), text);
+  };
+  await write(device, 'then');
+  await run(['dd', `if=${device}`, `of=${older}`, 'bs=4M', 'conv=fsync', 'status=none']);
+  for (const text of ['now', 'later']) await write(device, text);
+  await using mounted = await mountFilesystem(older, target);
+  expect(await readFile(join(mounted.target, 'f'), 'utf8')).toBe('then');
+});
+
 it('mount options that the file system does not take are named', async () => {
   await using context = await testContext('lxd-ts-block');
   const device = await context.blockDevice(64 * MiB);

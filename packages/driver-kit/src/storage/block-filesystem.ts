@@ -134,9 +134,16 @@ export const mountFilesystem = async (
   const { kind } = await superblockOf(device);
   const own = extraOptions[kind];
   const all = [options.mountOptions || 'discard', own.always, ...(options.readOnly ? ['ro', own.readOnly] : [])];
+  const attempt = (): Promise<Mount> =>
+    mount(device, target, { type: kind, options: all.filter((one) => one !== '').join() });
   try {
-    return await mount(device, target, { type: kind, options: all.filter((one) => one !== '').join() });
+    return await attempt();
   } catch (error) {
+    if (kind === 'btrfs' && isErrno(error, 'EEXIST') && !options.readOnly) {
+      // The kernel knows a newer state of this file system, be it on a device that is gone: this one went back in time.
+      await newFilesystemUuid(device);
+      return attempt();
+    }
     if (!isErrno(error, 'EINVAL') || !options.mountOptions) throw error;
     throw badRequest(
       `"${device}" cannot be mounted with "block.mount_options" "${options.mountOptions}", which ${kind} does not take`,
