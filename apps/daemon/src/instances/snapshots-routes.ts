@@ -70,6 +70,7 @@ export const snapshotRoutes = (
     router.on('POST', collection, async (request) => {
       const instance = await instanceOf(request);
       const { name, stateful, expires_at } = await json(request, instanceSnapshotsPost);
+      await snapshots.checkMayCreate(instance);
       if (name !== '') checkName('instanceSnapshot', name);
       const expiresAt = expires_at === null ? undefined : (expiryOf(expires_at) ?? null);
       return task('Snapshotting instance', instance, instance.name, () =>

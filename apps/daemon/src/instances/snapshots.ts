@@ -32,6 +32,8 @@ export interface SnapshotService {
   get(instance: Instance, name: string): Promise<InstanceSnapshot>;
   /** The wire form of all snapshots of instances, by instance, in a constant number of queries. */
   render(instances: readonly Instance[]): Promise<ReadonlyMap<number, ReturnType<typeof renderSnapshot>[]>>;
+  /** @throws LxdError forbidden where the instance's project allows no snapshots */
+  checkMayCreate(instance: Instance): Promise<void>;
   /** Takes a snapshot and returns its name. On failure nothing is left. @throws LxdError forbidden where the project restricts it */
   create(instance: Instance, snapshot: NewSnapshot): Promise<string>;
   /** Like `create`, for a caller who holds the instance's lock. */
@@ -178,6 +180,9 @@ export const createSnapshots = (parts: Parts): SnapshotService => {
     await volumes.writeBackupFile(await store.get(instance.project, instance.name));
   };
 
+  const checkMayCreate = async ({ project }: Instance): Promise<void> =>
+    checkMayMake('snapshots', { name: project, config: await parts.projectConfig(project) });
+
   return {
     take,
     remove,
@@ -218,8 +223,10 @@ export const createSnapshots = (parts: Parts): SnapshotService => {
       return new Map(await Promise.all(rendered));
     },
 
+    checkMayCreate,
+
     async create(instance, snapshot) {
-      checkMayMake('snapshots', { name: instance.project, config: await parts.projectConfig(instance.project) });
+      await checkMayCreate(instance);
       using _lock = await locks.wait(lockKey(instance), 'snapshot');
       const current = await store.get(instance.project, instance.name);
       const name = await take(current, snapshot);

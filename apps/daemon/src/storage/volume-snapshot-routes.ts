@@ -59,6 +59,7 @@ export const volumeSnapshotRoutes = (router: Router, { store, snapshots, migrati
     const name = await requests.customOnly(request, 'snapshotted');
     const body = await json(request, storageVolumeSnapshotsPost);
     await snapshots.list(name);
+    await snapshots.checkMayCreate(name);
     return requests.task(request, 'Creating storage volume snapshot', name, () =>
       snapshots.create(name, body.name, timeOf(body.expires_at)),
     );

@@ -16,6 +16,8 @@ export interface VolumeSnapshots {
   list(name: VolumeName): Promise<readonly StoredSnapshot[]>;
   /** @throws LxdError not-found */
   get(name: VolumeName, snapshot: string): Promise<StoredSnapshot>;
+  /** @throws LxdError forbidden where the volume's project allows no snapshots */
+  checkMayCreate(name: VolumeName): Promise<void>;
   /**
    * Takes a snapshot and returns its name.
    *
@@ -95,12 +97,17 @@ export const createVolumeSnapshots = ({
     events.lifecycle('storage-volume-snapshot-deleted', urlOf(name, snapshot.name), name.project);
   };
 
+  const checkMayCreate = async ({ project }: VolumeName): Promise<void> =>
+    checkMayMake('snapshots', { name: project, config: await projectConfig(project) });
+
   return {
     list,
     get,
 
+    checkMayCreate,
+
     async create(name, wanted, expiresAt) {
-      checkMayMake('snapshots', { name: name.project, config: await projectConfig(name.project) });
+      await checkMayCreate(name);
       using _lock = await locks.wait(volumeLock(name), 'snapshot');
       const { open, volume, row } = await volumes.locate(name);
       if (volumes.holdsOwnData(name)) throw conflict('Volumes used by LXD itself cannot have snapshots');

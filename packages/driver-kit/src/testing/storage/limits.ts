@@ -39,6 +39,8 @@ export const limitTests = ({ driver, pool, newVolume, quotas }: Suite): void => 
     await writeData(pool(), volume, 'data', 4 * MiB);
     await pool().createSnapshot(inSnapshot(volume, 's0'));
     for (const one of [volume, inSnapshot(volume, 's0')]) {
+      // Programs of the changes before may still run; their figures are waited for.
+      await pool().usage(one);
       const usage = await withoutPrograms(() => pool().usage(one));
       if (usage === undefined) continue;
       expect(usage.used).toBeGreaterThanOrEqual(0);
