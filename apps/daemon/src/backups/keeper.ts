@@ -4,10 +4,10 @@ import { checkName, zeroTime } from '@lxd-ts/api';
 import { badRequest, type Config, conflict, notFound, UndoStack, type Work } from '@lxd-ts/driver-kit';
 import { isErrno } from '@lxd-ts/host';
 import type { Logger } from 'pino';
+import { checkCompression } from '../core/compression.ts';
 import { listing } from '../core/listing.ts';
 import type { Locks } from '../core/locks.ts';
 import { checkMayMake } from '../projects/restrictions.ts';
-import { checkCompression } from './compression.ts';
 import type { Backup, BackupStore } from './store.ts';
 
 /** What a client asks for. */

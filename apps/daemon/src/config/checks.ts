@@ -3,6 +3,7 @@ import { architectures } from '@lxd-ts/api/architectures';
 import { parseBitSize } from '@lxd-ts/api/units';
 import { badRequest, type Check, each, isIdRange, messageOf, must, parseSize } from '@lxd-ts/driver-kit';
 import { parseIdMapLines } from '@lxd-ts/host';
+import { imageCompressions, isImageCompression } from '../core/compression.ts';
 
 const isWhole = (text: string): boolean => /^\d+$/.test(text);
 
@@ -59,10 +60,7 @@ export const isIdMap = parses(
 );
 
 /** Compression programs, with their own flags behind them where they take some. */
-export const isCompression = must(
-  (value) => /^(?:bzip2|gzip|lzma|xz|zstd|pigz|squashfs)(?: +-[A-Za-z0-9-]+)*$|^none$/.test(value),
-  'must be one of bzip2, gzip, lzma, xz, zstd, pigz, squashfs, none',
-);
+export const isCompression = must(isImageCompression, `must be one of ${imageCompressions.join(', ')}`);
 
 export const architectureNames: readonly string[] = architectures.map(({ name }) => name);
 

@@ -4,7 +4,7 @@ import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badRequest, type Config, copyTree, type MountedVolume, type Work } from '@lxd-ts/driver-kit';
 import { type NamedTree, packTrees, run } from '@lxd-ts/host';
-import { compressorOption } from '../backups/compression.ts';
+import { imageCompressions, isImageCompression } from '../core/compression.ts';
 import { fileChunk } from '../core/file-chunk.ts';
 import type { Locks } from '../core/locks.ts';
 import { type Instance, lockKey } from '../instances/instance.ts';
@@ -38,14 +38,10 @@ interface Parts {
   readonly isRunning: (instance: Instance) => boolean;
 }
 
-const algorithms: readonly string[] = ['bzip2', 'gzip', 'lzma', 'xz', 'zstd', 'pigz', 'squashfs', 'none'];
-
 /** @throws LxdError bad-request for what is no compression algorithm */
 export const checkAlgorithm = (algorithm: string): void => {
-  const [name = '', ...options] = algorithm.trim().split(/\s+/);
-  const takesOptions = name !== 'squashfs' && name !== 'none';
-  if (!algorithms.includes(name) || options.some((option) => !takesOptions || !compressorOption.test(option)))
-    throw badRequest(`Invalid compression algorithm "${algorithm}": use one of ${algorithms.join(', ')}`);
+  if (!isImageCompression(algorithm))
+    throw badRequest(`Invalid compression algorithm "${algorithm}": use one of ${imageCompressions.join(', ')}`);
 };
 
 /** It is read again in large pieces, from memory as a rule, which costs less than to lead it through here in small ones. */
