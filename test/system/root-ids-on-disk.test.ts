@@ -1,4 +1,5 @@
 /** Containers on a file system that cannot mount with an id map: their files have the ids of the host, and keep them wherever they go. */
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { busyboxImage } from '@lxd-ts/tooling/images/busybox';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -6,6 +7,7 @@ import { farAddress, link, startListening } from '../support/linked.ts';
 import type { Lxd } from '../support/lxd.ts';
 import { debianLxc } from '../support/pools.ts';
 import { ours } from '../support/programs.ts';
+import { pool, recover } from '../support/recover.ts';
 
 let lxd: Lxd;
 let far: Lxd;
@@ -33,12 +35,14 @@ afterAll(async () => {
   await lxd?.[Symbol.asyncDispose]();
 });
 
-describe.each(['plain', 'tree'])('[03.147 05.85] in pool %s', (pool) => {
-  const other = pool === 'plain' ? 'tree' : 'plain';
+describe.each([
+  ['plain', 'tree'],
+  ['tree', 'plain'],
+])('[03.147 05.85] in pool %s', (own, other) => {
   const file = (): string => join(lxd.folder, 'backup.tar.gz');
 
   beforeAll(async () => {
-    await lxc('launch', 'busybox', 'c1', `--storage=${pool}`, '--config=security.idmap.isolated=true');
+    await lxc('launch', 'busybox', 'c1', `--storage=${own}`, '--config=security.idmap.isolated=true');
     await shell('c1', 'echo then > /mine; chown 1000:1001 /mine');
     await lxc('snapshot', 'c1', 's0');
     await shell('c1', 'echo now > /mine');
@@ -47,9 +51,9 @@ describe.each(['plain', 'tree'])('[03.147 05.85] in pool %s', (pool) => {
   afterAll(() => lxc('delete', '--force', 'c1'));
 
   test('copies of the container and of a snapshot, in this pool and the other', async () => {
-    for (const storage of [pool, other]) {
+    for (const storage of [own, other]) {
       await lxc('copy', 'c1', 'c2', `--storage=${storage}`);
-      await lxc('copy', 'c2', 'c3', `--storage=${pool}`);
+      await lxc('copy', 'c2', 'c3', `--storage=${own}`);
       await lxc('copy', 'c2/s0', 'c4');
       await expectOwners('c3', 'now');
       await expectOwners('c4', 'then');
@@ -89,11 +93,11 @@ describe.each(['plain', 'tree'])('[03.147 05.85] in pool %s', (pool) => {
     }
   });
 
-  test.each(pool === 'tree' ? [[''], ['--optimized-storage']] : [['']])(
+  test.each(own === 'tree' ? [[''], ['--optimized-storage']] : [['']])(
     'exported and imported %s',
     async (...options) => {
       await lxc('export', 'c1', file(), ...options.filter(Boolean));
-      await lxc('import', file(), 'c2', `--storage=${pool}`);
+      await lxc('import', file(), 'c2', `--storage=${own}`);
       await lxc('copy', 'c2', 'c3');
       await expectOwners('c3', 'now');
       await lxc('restore', 'c2', 's0');
@@ -102,16 +106,36 @@ describe.each(['plain', 'tree'])('[03.147 05.85] in pool %s', (pool) => {
   );
 
   test('on another server, which mounts with id maps, and back', async () => {
-    for (const storage of [pool, other]) {
+    for (const storage of [own, other]) {
       await lxc('copy', 'c1', 'far:c2', `--storage=${storage}`);
-      await lxc('copy', 'far:c2', 'c3', `--storage=${pool}`);
+      await lxc('copy', 'far:c2', 'c3', `--storage=${own}`);
       await lxc('copy', 'far:c2/s0', 'c4');
       await expectOwners('c3', 'now');
       await expectOwners('c4', 'then');
       // Debian's client wants a copy that is brought up to date in a pool of the same name.
-      if (storage === pool) await lxc('copy', 'c1', 'far:c2', '--refresh');
+      if (storage === own) await lxc('copy', 'c1', 'far:c2', '--refresh');
       await lxc('restore', 'far:c2', 's0');
       await expectOwners('far:c2', 'then');
     }
   });
+});
+
+test('[03.147 10.REC-03] after the database is lost they are recovered with their snapshots', async () => {
+  const source = join(lxd.folder, 'storage-pools/plain');
+  await lxc('launch', 'busybox', 'c1', '--storage=plain', '--config=security.idmap.isolated=true');
+  await shell('c1', 'echo then > /mine; chown 1000:1001 /mine');
+  await lxc('snapshot', 'c1', 's0');
+  await shell('c1', 'echo now > /mine');
+  await lxc('stop', '--force', 'c1');
+  await lxd.kill();
+  rmSync(join(lxd.folder, 'database'), { recursive: true });
+  await lxd.start();
+  const { code } = await recover(lxd, ours, ...pool('plain', 'dir', source), 'no', 'yes', 'yes');
+  expect(code).toBe(0);
+  await lxc('copy', 'c1', 'c2');
+  await lxc('copy', 'c1/s0', 'c3');
+  await expectOwners('c2', 'now');
+  await expectOwners('c3', 'then');
+  await lxc('restore', 'c1', 's0');
+  await expectOwners('c1', 'then');
 });
