@@ -121,7 +121,7 @@ const startTasks = ({ base, storage, images, instances: area }: Areas): readonly
     every(minute, 'remove expired backups of volumes', storage.volumeBackups.expire, log),
     every(hour, 'remove old logs', removeOldLogs, log),
     images.refresh.start(),
-    whenAtRest(10_000, 'give back memory', releaseMemory, log),
+    whenAtRest({ quietMs: 10_000, longestMs: minute }, 'give back memory', releaseMemory, log),
   ];
 };
 

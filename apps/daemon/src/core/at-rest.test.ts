@@ -8,7 +8,7 @@ const server = createServer((_, response) => response.end());
 beforeEach(async () => {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -29,7 +29,7 @@ test('work is done at once, and whenever nobody has asked for a while; its failu
   const work = vi.fn(async () => {
     throw new Error('went wrong');
   });
-  await using _resting = whenAtRest(10_000, 'do it', work, log);
+  await using _resting = whenAtRest({ quietMs: 10_000, longestMs: 60_000 }, 'do it', work, log);
   expect(work).toHaveBeenCalledTimes(1);
   await vi.advanceTimersByTimeAsync(9_000);
   await ask();
@@ -44,4 +44,14 @@ test('work is done at once, and whenever nobody has asked for a while; its failu
   expect(work).toHaveBeenCalledTimes(3);
   expect(errors).toHaveLength(3);
   expect(errors[0]).toContain('Could not do it: went wrong');
+});
+
+test('work is done once in a while when somebody asks all the time', async () => {
+  const work = vi.fn(async () => undefined);
+  await using _resting = whenAtRest({ quietMs: 10_000, longestMs: 60_000 }, 'do it', work, pino({ enabled: false }));
+  for (let second = 0; second < 150; second += 5) {
+    await ask();
+    await vi.advanceTimersByTimeAsync(5_000);
+  }
+  expect(work).toHaveBeenCalledTimes(3);
 });
