@@ -10,7 +10,7 @@ import {
   type StoragePool,
   volumesDirectory,
 } from '@lxd-ts/driver-kit';
-import { diskUsage, isErrno, isMountPoint, removeTree, unmount } from '@lxd-ts/host';
+import { diskUsage, isErrno, isMountPoint, removeTree, run, unmount } from '@lxd-ts/host';
 import { QUICK, within } from '../cluster.ts';
 import { mountCephfs } from './mount.ts';
 import { putBackUnfinished } from './restore.ts';
@@ -38,6 +38,8 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
     await mountCephfs(clusterOf(spec), parseSource(config), root, { cache: isTrue(config['cephfs.fscache']) });
   }
   if (!spec.inspect) {
+    // The cluster still carries out what a killed process has asked of it.
+    await within(QUICK, `CephFS at "${root}" did not answer`, run(['sync', '--file-system', root]));
     await makeDirectory(volumesDirectory(root, 'custom'), 0o711);
     await putBackUnfinished(root);
   }
