@@ -31,7 +31,7 @@ export interface Usage {
 export interface Space {
   /** Has the figures of datasets and of their snapshots read again. */
   changed(...datasets: string[]): void;
-  /** Waits until figures are those after the last change. @throws what `zfs` throws, when they could not be read */
+  /** Waits, though not for ever, until figures are those after the last change. @throws what `zfs` throws, when they cannot be read */
   settled(): Promise<void>;
   /** Forgets what is gone. */
   forget(dataset: string): void;
@@ -54,6 +54,8 @@ export interface Space {
 
 /** How long one reading waits for more to tell of. */
 const gatherMs = 20;
+/** How long who asks waits: of a zpool that is suspended `zfs` tells nothing, and what was known before is all there is. */
+const patienceMs = 5_000;
 
 const columns = ['name', 'used', 'usedbydataset', 'referenced', 'quota', 'refquota', 'volsize', 'available'] as const;
 
@@ -120,6 +122,12 @@ export const spaceOf = (root: string): Space => {
     }
   };
 
+  const settled = async (): Promise<void> => {
+    const answered = new AbortController();
+    const late = setTimeout(patienceMs, undefined, { signal: answered.signal, ref: false });
+    await Promise.race([reading, late]).finally(() => answered.abort());
+  };
+
   return {
     forget(dataset) {
       outdated.delete(dataset);
@@ -133,7 +141,7 @@ export const spaceOf = (root: string): Space => {
       // Who asks is told.
       reading.catch(() => undefined);
     },
-    settled: () => reading,
+    settled,
     async refreshAll() {
       const all = (await list('-r', root)) ?? [];
       for (const [name, figures] of all) known.set(name, figures);
@@ -144,7 +152,7 @@ export const spaceOf = (root: string): Space => {
       return figures ? figures.used + figures.available : 0;
     },
     async usage(name, mountedAt) {
-      await reading;
+      await settled();
       const figures = known.get(name);
       if (!figures || mountedAt === undefined) return figures && usageOf(figures);
       const { bsize, blocks, bfree } = await statfs(mountedAt);
