@@ -123,6 +123,7 @@ export const spaceOf = (root: string): Space => {
   };
 
   const settled = async (): Promise<void> => {
+    if (!active) return reading;
     const answered = new AbortController();
     const late = setTimeout(patienceMs, undefined, { signal: answered.signal, ref: false });
     await Promise.race([reading, late]).finally(() => answered.abort());
