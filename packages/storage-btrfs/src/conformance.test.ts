@@ -1,17 +1,13 @@
 import { join } from 'node:path';
 import { storageConformance } from '@lxd-ts/driver-kit/testing';
 import { btrfs } from '@lxd-ts/storage-btrfs';
+import { bundled } from '@lxd-ts/tooling/bundle';
 
 const MiB = 1024 ** 2;
 
 storageConformance({
   driver: btrfs,
-  importFrom: {
-    specifier: '@lxd-ts/storage-btrfs',
-    name: 'btrfs',
-    directory: import.meta.dirname,
-    nodeOptions: ['--conditions=lxd-ts-source'],
-  },
+  importFrom: bundled(new URL('./index.ts', import.meta.url), 'btrfs'),
   pools: [
     {
       title: '[05.13 05.19 05.21 05.25] in a loop file',

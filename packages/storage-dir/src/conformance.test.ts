@@ -2,15 +2,11 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { storageConformance } from '@lxd-ts/driver-kit/testing';
 import { dir } from '@lxd-ts/storage-dir';
+import { bundled } from '@lxd-ts/tooling/bundle';
 
 storageConformance({
   driver: dir,
-  importFrom: {
-    specifier: '@lxd-ts/storage-dir',
-    name: 'dir',
-    directory: import.meta.dirname,
-    nodeOptions: ['--conditions=lxd-ts-source'],
-  },
+  importFrom: bundled(new URL('./index.ts', import.meta.url), 'dir'),
   pools: [
     { title: '[05.14 05.15 05.25] without a source, in the default location', quotas: false },
     {

@@ -1,5 +1,6 @@
 import { storageConformance } from '@lxd-ts/driver-kit/testing';
 import { lvm } from '@lxd-ts/storage-lvm';
+import { bundled } from '@lxd-ts/tooling/bundle';
 
 const MiB = 1024 ** 2;
 
@@ -8,12 +9,7 @@ const group = (form: string): string => `lxd-ts-${process.pid}-${form}`;
 
 storageConformance({
   driver: lvm,
-  importFrom: {
-    specifier: '@lxd-ts/storage-lvm',
-    name: 'lvm',
-    directory: import.meta.dirname,
-    nodeOptions: ['--conditions=lxd-ts-source'],
-  },
+  importFrom: bundled(new URL('./index.ts', import.meta.url), 'lvm'),
   pools: [
     {
       title: '[05.13 05.19 05.21 05.25 05.183] thin, in a loop file',

@@ -4,6 +4,7 @@ import { isKind, type PoolSpec, type StoragePool, type Volume } from '@lxd-ts/dr
 import { storageConformance, type TestContext, testContext } from '@lxd-ts/driver-kit/testing';
 import { diskUsage, findMount, isMountPoint, run } from '@lxd-ts/host';
 import { zfs } from '@lxd-ts/storage-zfs';
+import { bundled } from '@lxd-ts/tooling/bundle';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { zfsInBlockMode } from './testing/block-mode.ts';
 
@@ -19,12 +20,7 @@ const datasetOfOthers = async (context: TestContext): Promise<string> => {
 
 storageConformance({
   driver: zfsInBlockMode,
-  importFrom: {
-    specifier: './testing/block-mode.ts',
-    name: 'zfsInBlockMode',
-    directory: import.meta.dirname,
-    nodeOptions: ['--conditions=lxd-ts-source'],
-  },
+  importFrom: bundled(new URL('./testing/block-mode.ts', import.meta.url), 'zfsInBlockMode'),
   pools: [
     {
       title: '[05.12 05.25 05.205] with volumes on formatted disks, in a dataset of a zpool that is there',

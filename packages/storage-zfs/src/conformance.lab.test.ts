@@ -1,16 +1,12 @@
 import { storageConformance } from '@lxd-ts/driver-kit/testing';
 import { zfs } from '@lxd-ts/storage-zfs';
+import { bundled } from '@lxd-ts/tooling/bundle';
 
 const MiB = 1024 ** 2;
 
 storageConformance({
   driver: zfs,
-  importFrom: {
-    specifier: '@lxd-ts/storage-zfs',
-    name: 'zfs',
-    directory: import.meta.dirname,
-    nodeOptions: ['--conditions=lxd-ts-source'],
-  },
+  importFrom: bundled(new URL('./index.ts', import.meta.url), 'zfs'),
   pools: [
     {
       title: '[05.13 05.19 05.21 05.25] in a loop file',
