@@ -10,7 +10,7 @@ import {
   type StoragePool,
   volumesDirectory,
 } from '@lxd-ts/driver-kit';
-import { diskUsage, isErrno, isMountPoint, removeTree, run, unmount } from '@lxd-ts/host';
+import { diskUsage, isErrno, isMountPoint, remount, removeTree, run, unmount } from '@lxd-ts/host';
 import { QUICK, within } from '../cluster.ts';
 import { mountCephfs } from './mount.ts';
 import { putBackUnfinished } from './restore.ts';
@@ -31,15 +31,24 @@ const fixed = [
 
 const unmountWithin = (path: string): Promise<void> => within(QUICK, `"${path}" could not be unmounted`, unmount(path));
 
+/**
+ * Waits until the cluster has carried out what a killed process has asked of it, and has the kernel forget names: what it once found below
+ * `.snap` it never asks for again, also when it was renamed since.
+ */
+const settle = async (root: string): Promise<void> => {
+  await run(['sync', '--file-system', root]);
+  await remount(root, '');
+};
+
 export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
   const { path: root, config } = spec;
   await mkdir(root, { recursive: true, mode: 0o711 });
-  if (!(await isMountPoint(root))) {
+  const mounted = await isMountPoint(root);
+  if (!mounted) {
     await mountCephfs(clusterOf(spec), parseSource(config), root, { cache: isTrue(config['cephfs.fscache']) });
   }
   if (!spec.inspect) {
-    // The cluster still carries out what a killed process has asked of it.
-    await within(QUICK, `CephFS at "${root}" did not answer`, run(['sync', '--file-system', root]));
+    if (mounted) await within(QUICK, `CephFS at "${root}" did not answer`, settle(root));
     await makeDirectory(volumesDirectory(root, 'custom'), 0o711);
     await putBackUnfinished(root);
   }

@@ -163,18 +163,18 @@ describe('pools and images of the ceph driver', () => {
     const volume = newVolume();
     await pool.createVolume(volume, ({ path }) => writeFile(join(path, 'f'), Buffer.alloc(8 * MiB, 'x')));
     await pool[Symbol.asyncDispose]();
-    const usedAfterOpen = async (du: string): Promise<number | undefined> => {
+    const usedAfterOpen = async (du: string, seconds: number): Promise<number | undefined> => {
       await using opened = await ceph.open({ ...spec, config: { ...spec.config, 'ceph.rbd.du': du } });
-      // It is measured behind: in a while it is known, or never.
-      for (let round = 0; round < 60; round++) {
+      // It is measured half a minute later: then it is known, or never.
+      for (let round = 0; round < seconds * 2; round++) {
         const usage = await opened.usage(volume);
         if (usage !== undefined) return usage.used;
         await setTimeout(500);
       }
       return undefined;
     };
-    expect(await usedAfterOpen('true')).toBeGreaterThan(8 * MiB);
-    expect(await usedAfterOpen('false')).toBeUndefined();
+    expect(await usedAfterOpen('true', 300)).toBeGreaterThan(8 * MiB);
+    expect(await usedAfterOpen('false', 60)).toBeUndefined();
     const again = await ceph.open(spec);
     await again.deleteVolume(volume);
     await again.delete();
