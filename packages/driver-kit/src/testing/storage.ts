@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { PoolSpec, StoragePool, Volume } from '../storage/contract.ts';
+import type { PoolSpec, StorageDriver, StoragePool, Volume } from '../storage/contract.ts';
 import { type TestContext, testContext } from './context.ts';
 import { localBucketTests } from './storage/buckets.ts';
 import { copyTests } from './storage/copies.ts';
@@ -47,6 +47,11 @@ const makePool = async (
   const spec = { ...asked, config: await driver.create(asked) };
   return { spec, pool: await driver.open(spec) };
 };
+
+/** Whether any of its volumes is a disk. */
+const hasDisks = ({ features }: StorageDriver): boolean =>
+  features.volumeTypes.includes('virtual-machine') ||
+  features.customContent.some((content) => content !== 'filesystem');
 
 const describeForm = (options: StorageConformanceOptions, form: PoolForm): void => {
   const { driver } = options;
@@ -92,7 +97,7 @@ const describeForm = (options: StorageConformanceOptions, form: PoolForm): void 
       volumes: volumeTests,
       snapshots: snapshotTests,
       copies: copyTests,
-      disks: diskTests,
+      ...(hasDisks(driver) ? { disks: diskTests } : {}),
       limits: limitTests,
       ...(driver.features.buckets ? { buckets: localBucketTests } : {}),
       transfer: transferTests,
