@@ -68,8 +68,12 @@ const describeForm = (options: StorageConformanceOptions, form: PoolForm): void 
       made = await makePool(options, form, context, 'pool');
     });
     afterAll(async () => {
-      await made?.pool[Symbol.asyncDispose]();
-      await context?.[Symbol.asyncDispose]();
+      try {
+        // It is still there after a failure, or where only some of the tests were asked for.
+        await made?.pool.delete();
+      } finally {
+        await context?.[Symbol.asyncDispose]();
+      }
     });
 
     const suite: Suite = {
