@@ -168,8 +168,8 @@ export const createCopying = (parts: Parts): Copying => {
     const copy = await refreshing(
       await volumes.locate(target),
       await volumes.locate(origin.instance, origin.snapshot?.name),
-      theirs.map(({ name: snapshot }) => snapshot),
-      lacking.map(({ name: snapshot }) => snapshot),
+      theirs,
+      lacking,
       { ...work, allowInconsistent },
     );
     for (const one of lacking) {

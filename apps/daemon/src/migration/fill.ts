@@ -35,8 +35,7 @@ export const chooseFormat = async (
   const { name, features } = open.driver;
   if (!features.optimizedTransfer || !offer.formats.includes(name)) return {};
   if (copy === undefined) return { format: name };
-  const [all, lacking] = [offer.snapshots, wanted].map((list) => list.map((one) => one.name));
-  const base = await commonBase({ open, volume: copy }, offer.bases, all ?? [], lacking ?? []);
+  const base = await commonBase({ open, volume: copy }, offer.bases, offer.snapshots, wanted);
   return base === undefined ? {} : { format: name, base };
 };
 

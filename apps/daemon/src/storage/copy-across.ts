@@ -138,6 +138,11 @@ export const copyAcross = async (
   undo.commit();
 };
 
+/** A snapshot, whatever else is known of it. */
+interface Named {
+  readonly name: string;
+}
+
 /** Ids of a volume's snapshots, by their names, as the other side of a transfer is told them; none where the driver knows none. */
 export const snapshotIdsOf = async ({ open, volume }: Located): Promise<Config> =>
   Object.fromEntries(((await open.storage.snapshotIds?.(volume)) ?? []).map(({ snapshot, id }) => [snapshot, id]));
@@ -153,14 +158,14 @@ export const snapshotIdsOf = async ({ open, volume }: Located): Promise<Config> 
 export const commonBase = async (
   { open, volume }: Located,
   ids: Config,
-  snapshots: readonly string[],
-  lacking: readonly string[],
+  snapshots: readonly Named[],
+  lacking: readonly Named[],
 ): Promise<string | undefined> => {
   const newest = (await open.storage.snapshotIds?.(volume))?.at(-1);
   if (!newest?.isBase || ids[newest.snapshot] !== newest.id) return undefined;
-  const at = snapshots.indexOf(newest.snapshot);
+  const at = snapshots.findIndex(({ name }) => name === newest.snapshot);
   const later = snapshots.slice(at + 1);
-  const allLater = later.length === lacking.length && later.every((name, index) => name === lacking[index]);
+  const allLater = later.length === lacking.length && later.every(({ name }, index) => name === lacking[index]?.name);
   return at >= 0 && allLater ? newest.snapshot : undefined;
 };
 
@@ -185,8 +190,8 @@ export interface Refreshing {
 export const refreshing = async (
   target: Located,
   source: Located,
-  snapshots: readonly string[],
-  lacking: readonly string[],
+  snapshots: readonly Named[],
+  lacking: readonly Named[],
   options: CopyOptions = {},
 ): Promise<Refreshing> => {
   const sameDriver = target.open.driver === source.open.driver;

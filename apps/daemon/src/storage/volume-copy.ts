@@ -54,8 +54,6 @@ interface Parts {
 const ready = (snapshots: readonly StoredSnapshot[]): StoredSnapshot[] =>
   snapshots.filter((one) => one.state === 'ready');
 
-const nameOf = ({ name }: StoredSnapshot): string => name;
-
 /** Without the server's own keys. */
 const portable = (config: Config): Config =>
   Object.fromEntries(Object.entries(config).filter(([key]) => !key.startsWith('volatile.')));
@@ -142,7 +140,7 @@ export const createVolumeCopying = (parts: Parts): VolumeCopying => {
     const kept = ready(present).filter((one) => wanted.some((other) => isCopyOf(other, one)));
     for (const one of present.toReversed()) if (!kept.includes(one)) await volumes.discardSnapshot(to.row, one);
     const lacking = wanted.filter((one) => !kept.some((other) => isCopyOf(one, other)));
-    const copy = await refreshing(to, from, wanted.map(nameOf), lacking.map(nameOf), work);
+    const copy = await refreshing(to, from, wanted, lacking, work);
     for (const one of lacking) {
       const [row] = await insertRows(to.row.id, [one]);
       await copy.addSnapshot(one.name);
