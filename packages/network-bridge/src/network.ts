@@ -7,6 +7,7 @@ import { allDone } from './all-done.ts';
 import { ensureService, reloadService, stopService } from './dnsmasq.ts';
 import { dnsmasqConfig, needsService, serviceFiles } from './dnsmasq-config.ts';
 import { firewallRules, tableOf } from './firewall.ts';
+import { readLeaseFile } from './lease-file.ts';
 import { networkLeases, withoutLeases } from './leases.ts';
 import { applyLinks, removeLinks } from './links.ts';
 import { hostsFile, keepReservations, readReservations } from './reservations.ts';
@@ -145,7 +146,7 @@ export const openBridge = (spec: NetworkSpec): Network => {
       }),
 
     async leases() {
-      return networkLeases(settings, await readReservations(directory), await readOptional(files.leases));
+      return networkLeases(settings, await readReservations(directory), await readLeaseFile(files.leases));
     },
 
     forgetLeases(hwaddr) {
@@ -154,7 +155,7 @@ export const openBridge = (spec: NetworkSpec): Network => {
         // The server keeps leases in memory and reads the file only at its start: one restart serves all who wait.
         const hwaddrs = new Set(forgotten);
         forgotten.clear();
-        const remaining = async () => withoutLeases((await readOptional(files.leases)) ?? '', hwaddrs);
+        const remaining = async () => withoutLeases((await readLeaseFile(files.leases)) ?? '', hwaddrs);
         if ((await remaining()) === undefined) return;
         const running = await stopService(directory);
         const text = await remaining();
