@@ -68,6 +68,17 @@ describe.each([
       },
     );
 
+    /** What a crash in the middle of a change of the ids on disk leaves in the configuration. */
+    const cutShort = (on: Lxd, name: string): Promise<string> => {
+      const map = JSON.stringify([{ Isuid: true, Isgid: true, Hostid: 500_000, Nsid: 0, Maprange: 65_536 }]);
+      return on.admin([
+        'sql',
+        'global',
+        `INSERT INTO instances_config (instance_id, key, value)
+          SELECT id, 'volatile.idmap.shifting', '${map}' FROM instances WHERE name = '${name}'`,
+      ]);
+    };
+
     test('on another server, which mounts with id maps, and back', async () => {
       for (const storage of [own, other]) {
         await lxc('copy', 'c1', 'far:c2', `--storage=${storage}`);
@@ -76,13 +87,36 @@ describe.each([
         await expectOwners('c3', 'now');
         await expectOwners('c4', 'then');
         // Debian's client wants a copy that is brought up to date in a pool of the same name.
-        if (storage === own) await lxc('copy', 'c1', 'far:c2', '--refresh');
+        if (storage === own) {
+          await cutShort(far, 'c2');
+          await lxc('copy', 'c1', 'far:c2', '--refresh');
+        }
         await lxc('restore', 'far:c2', 's0');
         await expectOwners('far:c2', 'then');
       }
     });
 
     if (programs !== ours) return;
+
+    test('a snapshot with other ids than the container on another server', async () => {
+      await lxc('copy', 'c1', 'c2');
+      await lxc('start', 'c2');
+      await lxc('stop', '--force', 'c2');
+      await lxc('copy', 'c2/s0', 'far:c3');
+      await expectOwners('far:c3', 'then');
+      await expectOwners('c2', 'now');
+    });
+
+    test('one whose change of ids was cut short goes to another server when that is done', async () => {
+      await lxc('copy', 'c1', 'c2');
+      await cutShort(lxd, 'c2');
+      await expect(lxc('copy', 'c2', 'far:c2')).rejects.toThrow('start and stop the container once');
+      await lxc('start', 'c2');
+      await lxc('stop', '--force', 'c2');
+      await lxc('copy', 'c2', 'far:c2');
+      await expectOwners('far:c2', 'now');
+      await expectOwners('c2', 'now');
+    });
 
     test('copies of the container and of a snapshot, in this pool and the other', async () => {
       for (const storage of [own, other]) {

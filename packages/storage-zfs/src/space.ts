@@ -117,6 +117,10 @@ export const spaceOf = (root: string): Space => {
         for (const dataset of beingRead) drop(dataset);
         for (const [name, figures] of fresh) if (beingRead.has(splitSnapshot(name).dataset)) known.set(name, figures);
       }
+    } catch (error) {
+      // They are read with the next change.
+      for (const dataset of beingRead) outdated.add(dataset);
+      throw error;
     } finally {
       active = false;
     }

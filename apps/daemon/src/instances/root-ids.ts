@@ -33,6 +33,13 @@ export const idKeysOf = ({ [currentKey]: current = '[]', [shiftingKey]: shifting
   [shiftingKey]: shifting,
 });
 
+/** @throws LxdError conflict when the ids on disk are of two maps, as a crash in the middle of a shifting leaves them */
+export const assertOneMap = (config: Config): void => {
+  if (config[shiftingKey]) {
+    throw conflict('A change of the ids of its files was cut short: start and stop the container once, which ends it');
+  }
+};
+
 /** Whether the configuration tells of ids on disk that are not those seen inside. */
 export const isRootShifted = (config: Config): boolean => !isAligned(idStateOf(config), []);
 

@@ -12,7 +12,7 @@ import { type Creation, newIdentity, type PreparedInstance, randomName } from '.
 import { renderIdMap } from '../instances/idmap.ts';
 import { expand, type Instance, lockKey, type ProfilePart } from '../instances/instance.ts';
 import type { Lifecycle } from '../instances/lifecycle.ts';
-import { idsOnDisk, tellsOfIds } from '../instances/root-ids.ts';
+import { assertOneMap, idKeysOf, idsOnDisk, tellsOfIds } from '../instances/root-ids.ts';
 import type { InstanceService } from '../instances/service.ts';
 import type { SnapshotService } from '../instances/snapshots.ts';
 import type { InstanceSnapshot } from '../instances/snapshots-store.ts';
@@ -206,11 +206,14 @@ export const createInstanceMigration = (parts: Parts): InstanceMigration => {
       snapshots.received(target, [record]);
     }
     await (own ? own(undefined) : receiveOnto());
-    await store.setConfig(target.id, { 'volatile.last_state.idmap': renderIdMap(idmap) });
+    await store.setConfig(target.id, idKeysOf({ 'volatile.last_state.idmap': renderIdMap(idmap) }));
     const refreshed = await store.get(target.project, target.name);
     await rootVolumes.writeBackupFile(refreshed);
     return refreshed;
   };
+
+  const stateOf = async (instance: Instance, snapshot: string | undefined): Promise<Instance | InstanceSnapshot> =>
+    snapshot === undefined ? instance : snapshots.get(instance, snapshot);
 
   return {
     async prepareSending(instance, options) {
@@ -220,10 +223,12 @@ export const createInstanceMigration = (parts: Parts): InstanceMigration => {
           'Unable to perform container live migration. This server moves containers without their run-time state: stop it first, or use --stateless',
         );
       }
+      const { snapshot, instanceOnly, allowInconsistent } = options;
+      assertOneMap((await stateOf(instance, snapshot)).config);
       return async (connection, work) => {
         using lock = await locks.wait(lockKey(instance), 'migrate', work.signal);
         const source = await store.get(instance.project, instance.name);
-        const { snapshot, instanceOnly, allowInconsistent } = options;
+        const { config } = await stateOf(source, snapshot);
         const list = instanceOnly || snapshot !== undefined ? [] : await snapshots.list(source);
         const { open, volume } = await rootVolumes.locate(source);
         const { driver, storage } = open;
@@ -232,7 +237,7 @@ export const createInstanceMigration = (parts: Parts): InstanceMigration => {
           {
             diskSize: undefined,
             header: {
-              idmap: idsOnDisk(source.config),
+              idmap: idsOnDisk(config),
               snapshots: list.map((one) => sentSnapshot(source, one)),
             },
             index: indexOf(await parts.record(source, list.length > 0)),
