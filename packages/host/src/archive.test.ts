@@ -65,6 +65,22 @@ test.each(['none', 'gzip', 'bzip2', 'xz', 'lzma', 'zstd', 'lz4'])(
   },
 );
 
+test('ACLs survive an archive in which they are attributes', async () => {
+  const attributes = ['--format=posix', '--xattrs', '--xattrs-include=*'];
+  execFileSync('tar', [`--file=${path('archive')}`, ...attributes, `--directory=${path('tree')}`, '--create', '.']);
+  await unpack(path('archive'), path('out'));
+  expect(execFileSync('getfacl', ['-nps', path('out', 'file')], { encoding: 'utf8' })).toContain('user:7:r--');
+});
+
+test('the target directory can stay what it is', async () => {
+  await pack(path('tree'), path('archive'));
+  execFileSync('chmod', ['711', path('out')]);
+  await unpack(path('archive'), path('out'), { keepDirectory: true });
+  expect(statSync(path('out')).mode & 0o7777).toBe(0o711);
+  await unpack(path('archive'), path('out'));
+  expect(statSync(path('out')).mode & 0o7777).toBe(statSync(path('tree')).mode & 0o7777);
+});
+
 test('a tree survives a squashfs image', async () => {
   await packSquashfs(path('tree'), path('image'));
   expect(await fileFormat(path('image'))).toBe('squashfs');

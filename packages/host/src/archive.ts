@@ -18,6 +18,8 @@ export interface UnpackOptions extends ArchiveOptions {
   below?: string;
   /** With `below`: gives the target directory the owner, mode and times of that directory too. */
   itself?: boolean;
+  /** Leaves the owner, mode and times of the target directory as they are, whatever the archive says of `.`. */
+  keepDirectory?: boolean;
 }
 
 export interface PackOptions extends ArchiveOptions {
@@ -29,8 +31,11 @@ export interface PackOptions extends ArchiveOptions {
 }
 
 const PROGRESS_MS = 200;
-/** Owners by number, and everything else a system's files carry: ACLs, capabilities and other attributes, holes. */
-const faithful = ['--numeric-owner', '--xattrs', '--xattrs-include=*', '--acls'];
+/**
+ * Owners by number, and what else a system's files carry: capabilities, ACLs and other attributes. ACLs go as the attributes that they are:
+ * told of them, tar takes them away from files in archives whose writer, LXD for one, does the same.
+ */
+const faithful = ['--numeric-owner', '--xattrs', '--xattrs-include=*'];
 
 /** Tells how far programs have come with a file they read or write through a descriptor that is shared with them. */
 function watchPosition(fd: number, onProgress: ArchiveOptions['onProgress']): Disposable {
@@ -87,6 +92,7 @@ export async function unpack(archive: string, directory: string, options: Unpack
     '--preserve-permissions',
     '--same-owner',
     ...faithful,
+    ...(options.keepDirectory ? ['--no-overwrite-dir'] : []),
     ...exclude.map((pattern) => `--exclude=${pattern}`),
     ...(below === undefined
       ? []

@@ -26,16 +26,6 @@ export const formatOf = async (file: string): Promise<ArchiveFormat> => {
   );
 };
 
-/** The option that makes tar(1) read a format. It finds most by itself, but not lzma of unknown length. */
-export const tarOptions: Readonly<Partial<Record<ArchiveFormat, string>>> = {
-  gzip: '--gzip',
-  bzip2: '--bzip2',
-  xz: '--xz',
-  lzma: '--lzma',
-  zstd: '--zstd',
-  lz4: '--use-compress-program=lz4',
-};
-
 /** What an image file holds. */
 export interface ArchiveContents {
   /** The text of `metadata.yaml`. */

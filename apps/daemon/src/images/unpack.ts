@@ -1,8 +1,8 @@
 import { access, lstat, mkdir, mkdtemp, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { badRequest, type Fill, type InstanceType, type MountedVolume } from '@lxd-ts/driver-kit';
-import { type Argv, decompressor, isCompression, isErrno, removeTree, run, spawnStream } from '@lxd-ts/host';
-import { type ArchiveFormat, formatOf, tarOptions } from './archive.ts';
+import { type Argv, decompressor, isCompression, isErrno, removeTree, run, spawnStream, unpack } from '@lxd-ts/host';
+import { type ArchiveFormat, formatOf } from './archive.ts';
 import { imageCopies, imageFiles, workPrefix } from './files.ts';
 
 /** Compressed tarballs up to this size are kept decompressed too, if they then are no larger than `quickLimit`. */
@@ -49,43 +49,22 @@ const quickCopy = async (file: string, format: ArchiveFormat, signal: AbortSigna
   return quick;
 };
 
-const extract = async (
-  archive: string,
-  directory: string,
-  {
-    signal,
-    keepDirectory,
-    isRepeated,
-  }: { signal: AbortSignal | undefined; keepDirectory: boolean; isRepeated: boolean },
-): Promise<void> => {
-  // xz decompresses on several processors where the file has blocks for it.
-  const options = { ...(signal ? { signal } : {}), env: { XZ_DEFAULTS: '-T0' } };
-  const packed = await formatOf(archive);
-  const file = isRepeated ? await quickCopy(archive, packed, signal) : archive;
-  const format = file === archive ? packed : 'tar';
-  if (format === 'squashfs') {
-    await run(['unsquashfs', '-q', '-no-progress', '-f', '-d', directory, file], {
-      ...options,
-      debianPackage: 'squashfs-tools',
-    });
-    return;
-  }
-  await run(
-    [
-      'tar',
-      ...(tarOptions[format] ? [tarOptions[format]] : []),
-      '--numeric-owner',
-      '--same-owner',
-      '--xattrs',
-      '--xattrs-include=*',
-      ...(keepDirectory ? ['--no-overwrite-dir'] : []),
-      '-xpf',
-      file,
-      '-C',
-      directory,
-    ],
-    options,
-  );
+interface Extraction {
+  readonly signal: AbortSignal | undefined;
+  readonly keepDirectory: boolean;
+  readonly isRepeated: boolean;
+  /** Called with how much is done, 0 to 100. */
+  readonly tell: (percent: number) => void;
+}
+
+const extract = async (archive: string, directory: string, extraction: Extraction): Promise<void> => {
+  const { signal, keepDirectory, isRepeated, tell } = extraction;
+  const format = await formatOf(archive);
+  if (format === 'qcow2') throw badRequest('The image is a disk, and a root file system is wanted');
+  const file = isRepeated ? await quickCopy(archive, format, signal) : archive;
+  const { size } = await stat(file);
+  const onProgress = (bytes: number): void => tell((100 * bytes) / size);
+  await unpack(file, directory, { keepDirectory, onProgress, ...(signal ? { signal } : {}) });
 };
 
 /** What may stand at the top of an image; everything else an archive brings is dropped. */
@@ -141,16 +120,22 @@ export const unpackImage =
   ({ directory, fingerprint, isSplit, type, isRepeated }: PackedImage): Fill =>
   async (volume, { signal, progress }) => {
     const { main, rootfs } = imageFiles(directory, fingerprint);
-    const stage = 'create_instance_from_image_unpack';
-    progress?.({ stage, percent: 0 });
-    await extract(main, volume.path, { signal, keepDirectory: true, isRepeated });
+    const tell = (percent: number): void => progress?.({ stage: 'create_instance_from_image_unpack', percent });
+    const extraction = { signal, isRepeated, tell };
+    tell(0);
+    // Little is in the first of two files.
+    await extract(main, volume.path, {
+      ...extraction,
+      keepDirectory: true,
+      ...(isSplit ? { tell: () => undefined } : {}),
+    });
     await tidy(volume.path);
     if (type === 'virtual-machine') {
       await unpackDisk(volume, isSplit ? rootfs : join(volume.path, 'rootfs.img'), { keep: isSplit, signal });
     } else if (isSplit) {
       const target = join(volume.path, 'rootfs');
       await mkdir(target, { recursive: true });
-      await extract(rootfs, target, { signal, keepDirectory: false, isRepeated });
+      await extract(rootfs, target, { ...extraction, keepDirectory: false });
     }
-    progress?.({ stage, percent: 100 });
+    tell(100);
   };
