@@ -22,6 +22,8 @@ export interface CephOptions extends Pick<RunOptions, 'input' | 'onStdout'> {
   readonly work?: Work | undefined;
   /** The command moves data and tells how far it is: its limit begins anew with each line it writes. */
   readonly slow?: boolean;
+  /** Nobody waits for it: it gets the processor time that nothing else wants, and has as long as a slow one. */
+  readonly background?: boolean;
   /** OSD pools that it writes to. Where they are full the cluster keeps it waiting. */
   readonly writesTo?: readonly string[];
   /** What the command reports as its progress stage. */
@@ -166,6 +168,9 @@ const packages: Readonly<Record<string, string>> = {
   'radosgw-admin': 'radosgw',
 };
 
+/** Put before a program, it runs at the lowest priority. */
+const lowest: readonly string[] = ['nice', '-n', '19'];
+
 /**
  * Runs one of Ceph's programs.
  *
@@ -176,7 +181,7 @@ const packages: Readonly<Record<string, string>> = {
  */
 export const ceph = async (cluster: Cluster, argv: Argv, options: CephOptions = {}): Promise<string> => {
   const [program, ...args] = argv;
-  const milliseconds = options.slow ? PATIENT : QUICK;
+  const milliseconds = options.slow || options.background ? PATIENT : QUICK;
   const { writesTo } = options;
   using limit = timeLimit(
     milliseconds,
@@ -184,7 +189,7 @@ export const ceph = async (cluster: Cluster, argv: Argv, options: CephOptions = 
     writesTo && (() => noRoom(cluster, writesTo)),
   );
   const signals = [limit.signal, ...(options.work?.signal ? [options.work.signal] : [])];
-  const [first, ...rest] = [...(options.prefix ?? []), program];
+  const [first, ...rest] = [...(options.background ? lowest : []), ...(options.prefix ?? []), program];
   const onProgress = (line: string): void => {
     limit.again();
     const percent = /([0-9]+)% complete/.exec(line)?.[1];

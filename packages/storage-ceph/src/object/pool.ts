@@ -51,10 +51,14 @@ export const createObjectPool = async (spec: PoolSpec): Promise<Config> => {
 
 const spaceShape = z.object({ stats: z.object({ total_bytes: z.number(), total_used_bytes: z.number() }) });
 
-/** The space of the whole cluster: buckets have no pool of their own. */
+/**
+ * The space of the whole cluster: buckets have no pool of their own.
+ *
+ * @param signal - ends it; given, nobody waits for the answer
+ */
 const clusterSpace = async (cluster: Cluster, signal?: AbortSignal): Promise<PoolResources['space']> => {
-  const work = signal ? { signal } : {};
-  const { stats } = await cephJson(cluster, ['ceph', 'df'], spaceShape, { work });
+  const options = signal ? { work: { signal }, background: true } : {};
+  const { stats } = await cephJson(cluster, ['ceph', 'df'], spaceShape, options);
   return { used: stats.total_used_bytes, total: stats.total_bytes };
 };
 

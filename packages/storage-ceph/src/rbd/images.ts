@@ -133,7 +133,8 @@ export const imagesOf = ({ cluster, osdPool, config, guard }: ImagesOptions) => 
     /** The bytes that objects of images and their snapshots take; of all images when none is named. Undefined: it is not there. */
     async use(image: string | undefined, work?: Work) {
       const which = image === undefined ? ['--pool', osdPool] : [spec(image)];
-      return (await ifThere(cephJson(cluster, ['rbd', 'du', ...which], useShape, { work, slow: true })))?.images;
+      const options = { work, slow: true, background: true };
+      return (await ifThere(cephJson(cluster, ['rbd', 'du', ...which], useShape, options)))?.images;
     },
 
     /** Makes an image of so many bytes; `size` 0 is taken by what is imported later. */

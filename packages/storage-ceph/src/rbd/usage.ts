@@ -20,10 +20,10 @@ const freeShape = z.object({
 
 /**
  * The space of an OSD pool, as users of it count: copies that the cluster keeps are not counted. Of a pool that the cluster has not
- * counted yet (for some seconds after it was made) all that is free.
+ * counted yet (for some seconds after it was made) all that is free. It takes its time, behind other work.
  */
 export const poolSpace = async (cluster: Cluster, osdPool: string, work?: Work): Promise<PoolResources['space']> => {
-  const { pools, stats } = await cephJson(cluster, ['ceph', 'df'], freeShape, { work });
+  const { pools, stats } = await cephJson(cluster, ['ceph', 'df'], freeShape, { work, background: true });
   const own = pools.find(({ name }) => name === osdPool)?.stats;
   return own ? { used: own.stored, total: own.stored + own.max_avail } : { used: 0, total: stats.total_avail_bytes };
 };
