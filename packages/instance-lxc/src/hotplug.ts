@@ -59,14 +59,26 @@ const propagations = {
   runbindable: 'unbindable',
 } as const;
 
-const showInside = (
-  { machine, initPid }: Target,
-  attachment: Pick<MountAttachment, 'target' | 'readonly' | 'recursive' | 'shift' | 'propagation'>,
+/** @throws LxdError bad-request when what is in the way of a mount is of another kind */
+const checkMountPoint = ({ initPid }: Target, device: string, target: string, directory: boolean): void => {
+  using root = openProcessRoot(initPid);
+  if (!root.exists(target) || root.stat(target).isDirectory() === directory) return;
+  const [needed, found] = directory ? ['directory', 'file'] : ['file', 'directory'];
+  throw badRequest(
+    `Device "${device}": "${target}" in the instance is a ${found}, and must be a ${needed} or not there`,
+  );
+};
+
+const showInside = async (
+  container: Target,
+  attachment: Pick<MountAttachment, 'device' | 'target' | 'readonly' | 'recursive' | 'shift' | 'propagation'>,
   source: string,
   directory: boolean,
 ): Promise<void> => {
-  const { target, readonly, recursive, shift, propagation } = attachment;
-  return requestDone({
+  const { machine, initPid } = container;
+  const { device, target, readonly, recursive, shift, propagation } = attachment;
+  checkMountPoint(container, device, target, directory);
+  await requestDone({
     type: 'mount',
     mount: {
       initPid,
@@ -125,7 +137,15 @@ const permit = async ({ machine, place }: Target, verb: 'allow' | 'deny', node: 
 const attachNode = async (target: Target, node: NodeAttachment): Promise<void> => {
   const source = await makeNode(target.machine, node);
   await permit(target, 'allow', node);
-  const how = { target: node.target, readonly: false, recursive: false, shift: false, propagation: 'private' } as const;
+  const { device, target: inside } = node;
+  const how = {
+    device,
+    target: inside,
+    readonly: false,
+    recursive: false,
+    shift: false,
+    propagation: 'private',
+  } as const;
   await showInside(target, how, source, false);
 };
 

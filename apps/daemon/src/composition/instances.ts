@@ -199,13 +199,15 @@ export const createInstances = (base: Base, storage: Storage, networks: Networks
       ...base,
       store: stores.profiles,
       devices,
-      apply: async (profile) => {
+      follow: async (profile, content, record) => {
+        const changes = [];
         for (const { project, name } of profile.instances) {
-          const after = await store.get(project, name);
-          const parts = await profileParts(project, after.profiles);
-          const before = parts.map((part, at) => (after.profiles[at] === profile.name ? profile : part));
-          await instances.applyExpanded({ ...after, expanded: expand(before, after) }, after);
+          const before = await store.get(project, name);
+          const parts = await profileParts(project, before.profiles);
+          const changed = parts.map((part, at) => (before.profiles[at] === profile.name ? content : part));
+          changes.push({ before, after: { ...before, expanded: expand(changed, before) } });
         }
+        await instances.follow(changes, record);
       },
     }),
     /** An instance's files: of the run where it runs, else of its root volume. */

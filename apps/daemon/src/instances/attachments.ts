@@ -6,10 +6,11 @@ import { readOptional, replaceFile } from '@lxd-ts/host';
 const fileOf = (directory: string): string => join(directory, 'attachments.json');
 const changingFileOf = (directory: string): string => join(directory, 'changing.json');
 
-/** What one of the functions here wrote, by us and for us alone; nothing when there is no file. */
-const load = async <T>(file: string): Promise<T[]> => {
+/** What one of the functions here wrote, by us and for us alone; undefined when there is no file. */
+const load = async <T>(file: string): Promise<T | undefined> => {
   const text = await readOptional(file);
-  const saved: T[] = text === undefined ? [] : JSON.parse(text);
+  if (text === undefined) return undefined;
+  const saved: T = JSON.parse(text);
   return saved;
 };
 
@@ -23,14 +24,24 @@ export const saveAttachments = (directory: string, attachments: readonly Attachm
   replaceFile(fileOf(directory), JSON.stringify(attachments), 0o600);
 
 /** What `saveAttachments` wrote; nothing when there is no file. */
-export const loadAttachments = (directory: string): Promise<Attachment[]> => load<Attachment>(fileOf(directory));
+export const loadAttachments = async (directory: string): Promise<Attachment[]> =>
+  (await load<Attachment[]>(fileOf(directory))) ?? [];
 
-/** Notes which devices of a running instance are about to change: how they are is in doubt, should the daemon die now. */
-export const saveChanging = (directory: string, devices: readonly string[]): Promise<void> =>
-  replaceFile(changingFileOf(directory), JSON.stringify(devices), 0o600);
+/** What is about to change about a running instance. */
+export interface Changing {
+  /** Names of devices. */
+  readonly devices: readonly string[];
+  /** Configuration keys that act on it at once. */
+  readonly keys: readonly string[];
+}
+
+/** Notes what is about to change about a running instance: how that is is in doubt, should the daemon die now. */
+export const saveChanging = (directory: string, changing: Changing): Promise<void> =>
+  replaceFile(changingFileOf(directory), JSON.stringify(changing), 0o600);
 
 /** What `saveChanging` wrote; nothing when there is no file. */
-export const loadChanging = (directory: string): Promise<string[]> => load<string>(changingFileOf(directory));
+export const loadChanging = async (directory: string): Promise<Changing> =>
+  (await load<Changing>(changingFileOf(directory))) ?? { devices: [], keys: [] };
 
-/** The devices are as the record says. */
+/** The instance is as the record says. */
 export const forgetChanging = (directory: string): Promise<void> => rm(changingFileOf(directory), { force: true });

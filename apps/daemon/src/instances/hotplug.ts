@@ -4,8 +4,8 @@ import type { Attachment, Config } from '@lxd-ts/driver-kit';
 import type { IdMap } from '@lxd-ts/host';
 import type { Logger } from 'pino';
 import type { DeviceManager } from '../devices/manager.ts';
-import { forgetChanging, loadChanging, saveAttachments, saveChanging } from './attachments.ts';
-import { handleOf, type Instance } from './instance.ts';
+import { type Changing, forgetChanging, loadChanging, saveAttachments, saveChanging } from './attachments.ts';
+import { handleOf, type Instance, isRootDisk } from './instance.ts';
 import type { Run } from './running.ts';
 import type { InstanceStore } from './store.ts';
 
@@ -18,12 +18,12 @@ export interface Hotplug {
   detach(run: Run, instance: Instance, name: string, config: Config): Promise<void>;
   /** Notes what is attached now. */
   keep(run: Run, instance: Named, attachments: readonly Attachment[]): Promise<void>;
-  /** To be called before devices change, and `settled` when the record says what they are. */
-  changing(instance: Named, devices: readonly string[]): Promise<void>;
+  /** To be called before an instance changes, and `settled` when the record says what it is. */
+  changing(instance: Named, what: Changing): Promise<void>;
   settled(instance: Named): Promise<void>;
   /**
-   * Makes devices of an instance that is found running what the record says, where they were being changed when the daemon died.
-   * For devices that have been taken up.
+   * Makes an instance that is found running what the record says, where that was being changed when the daemon died. For devices that
+   * have been taken up.
    */
   recover(run: Run, instance: Instance): Promise<void>;
 }
@@ -37,6 +37,13 @@ interface Parts {
   };
   readonly log: Logger;
 }
+
+/** Of a root disk, what can change while its instance runs: the limits. Its size is the volume's business. */
+export const limitsOfRoot = (config: Config): Config => ({
+  type: 'disk',
+  path: '/',
+  ...Object.fromEntries(Object.entries(config).filter(([key]) => key.startsWith('limits.'))),
+});
 
 export const createHotplug = ({ devices, store, directories, log }: Parts): Hotplug => {
   const directoryOf = (instance: Named): string => join(directories.devices, handleOf(instance));
@@ -81,23 +88,33 @@ export const createHotplug = ({ devices, store, directories, log }: Parts): Hotp
       await store.setConfig(instance.id, await devices.stopOne(instance, { name, config }, run.running.pid));
     },
 
-    changing: (instance, names) => saveChanging(directoryOf(instance), names),
+    changing: (instance, what) => saveChanging(directoryOf(instance), what),
     settled: (instance) => forgetChanging(directoryOf(instance)),
 
     async recover(run, instance) {
-      const wanted = instance.expanded.devices;
+      const { devices: wanted, config } = instance.expanded;
+      const { pid } = run.running;
+      const changing = await loadChanging(directoryOf(instance));
       const strange = run.attachments.map(({ device }) => device).filter((device) => !wanted[device]);
-      const inDoubt = new Set([...(await loadChanging(directoryOf(instance))), ...strange]);
-      for (const name of inDoubt) {
+      for (const name of new Set([...changing.devices, ...strange])) {
         log.warn({ instance: instance.name, device: name }, 'The device was being changed when the daemon died');
+        const next = wanted[name];
+        if (next && isRootDisk(next)) {
+          const limits = limitsOfRoot(next);
+          await devices.updateOne(instance, { name, config: limits }, limits, pid);
+          continue;
+        }
         for (const attachment of of(run, name)) await attempt(instance, name, () => run.running.detach(attachment));
         await keep(run, instance, without(run, name));
-        const config = wanted[name];
-        if (!config) continue;
+        if (!next) continue;
         await attempt(instance, name, async () => {
-          await store.setConfig(instance.id, await devices.stopOne(instance, { name, config }, run.running.pid));
+          await store.setConfig(instance.id, await devices.stopOne(instance, { name, config: next }, pid));
         });
-        await attach(run, instance, name, config, run.idmap);
+        await attach(run, instance, name, next, run.idmap);
+      }
+      if (changing.keys.length > 0) {
+        log.warn({ instance: instance.name, keys: changing.keys }, 'Keys were being changed when the daemon died');
+        await run.running.update(config, changing.keys);
       }
       await forgetChanging(directoryOf(instance));
     },

@@ -41,11 +41,12 @@ export const expand = (profiles: readonly ProfilePart[], own: ProfilePart): Prof
   devices: Object.assign({}, ...profiles.map((profile) => profile.devices), own.devices),
 });
 
+export const isRootDisk = (config: Config | undefined): boolean =>
+  config?.['type'] === 'disk' && config['path'] === '/';
+
 /** The root disk among expanded devices: `path: /` and a pool. */
 export const rootDisk = (devices: Devices): Device | undefined => {
-  const entry = Object.entries(devices).find(
-    ([, config]) => config['type'] === 'disk' && config['path'] === '/' && config['pool'],
-  );
+  const entry = Object.entries(devices).find(([, config]) => isRootDisk(config) && config['pool']);
   return entry && { name: entry[0], config: entry[1] };
 };
 

@@ -8,7 +8,9 @@ import {
   conflict,
   findKey,
   type InstanceType,
+  isKind,
   isTrue,
+  LxdError,
   UndoStack,
   withoutEmpty,
 } from '@lxd-ts/driver-kit';
@@ -19,9 +21,10 @@ import { type DeviceManager, type DeviceSurroundings, requireRootDisk } from '..
 import type { GuestEvents } from '../devlxd/events.ts';
 import type { Drivers } from '../drivers/registry.ts';
 import type { Events } from '../events/bus.ts';
+import type { Changing } from './attachments.ts';
 import { checkInstanceConfig, withServerKeys } from './config.ts';
-import type { Hotplug } from './hotplug.ts';
-import { type Devices, expand, type Instance, lockKey, rootDisk } from './instance.ts';
+import { type Hotplug, limitsOfRoot } from './hotplug.ts';
+import { type Devices, expand, type Instance, isRootDisk, lockKey, rootDisk } from './instance.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Run, Runs } from './running.ts';
 import type { InstanceChange, InstanceStore } from './store.ts';
@@ -36,14 +39,30 @@ export interface RootVolumes {
   writeBackupFile(instance: Instance): Promise<void>;
 }
 
+/** An instance, and what it becomes. */
+export interface InstanceDifference {
+  readonly before: Instance;
+  readonly after: Instance;
+}
+
+/** The change of a record, and the way back. */
+export interface Replacement {
+  save(): Promise<void>;
+  restore(): Promise<void>;
+}
+
 export interface InstanceService {
   list(where: { project?: string; type?: InstanceType }): Promise<readonly Instance[]>;
   get(project: string, name: string): Promise<Instance>;
   runOf(instance: Instance): Run | undefined;
   /** Changes an instance, running or not. On failure everything is as before. */
   update(instance: Instance, change: InstanceChange): Promise<void>;
-  /** Brings a running instance in line with a changed profile. */
-  applyExpanded(before: Instance, after: Instance): Promise<void>;
+  /**
+   * Changes a record that instances take from, a profile, and the instances with it: all of them, or nothing.
+   *
+   * @param changes - the instances as they are, and as the record makes them
+   */
+  follow(changes: readonly InstanceDifference[], record: Replacement): Promise<void>;
   rename(instance: Instance, name: string): Promise<void>;
   /** Brings what a device has attached to a running instance in line with what `wanted` tells (`DeviceContext.hotplug`). */
   hotplug: DeviceSurroundings['hotplug'];
@@ -83,43 +102,58 @@ const nics = ({ expanded }: Instance): [string, Config][] =>
 
 const isLive = (key: string): boolean => findKey(instanceKeys, key)?.live === true;
 
+/** What of a change reaches an instance that runs. */
+const changingOf = ({ before, after }: InstanceDifference): Changing => {
+  const [was, is] = [before.expanded.devices, after.expanded.devices];
+  const names = [...new Set([...Object.keys(was), ...Object.keys(is)])];
+  return {
+    devices: names.filter((name) => !isDeepStrictEqual(was[name], is[name])),
+    keys: changedKeys(before.expanded.config, after.expanded.config).filter(isLive),
+  };
+};
+const isNothing = ({ devices, keys }: Changing): boolean => devices.length === 0 && keys.length === 0;
+
 /** Set on an instance that is being renamed: the old name. */
 const renameKey = 'volatile.rename';
 
 export const createInstanceService = (parts: Parts): InstanceService => {
   const { store, runs, lifecycle, devices, hotplug, volumes, locks, events, log } = parts;
 
+  /** An error that says which of several instances it is about. */
+  const about = ({ name }: Instance, error: unknown): unknown =>
+    isKind(error) ? new LxdError(error.kind, `Instance "${name}": ${error.message}`, { cause: error }) : error;
+
+  const failedUndo =
+    ({ name }: Instance) =>
+    (what: string, error: unknown): void =>
+      log.error({ err: error, instance: name }, `Could not undo: ${what}`);
+
   /** Removes, changes and adds devices of a running instance; undoes itself on failure. */
-  const applyDevices = async (run: Run, before: Instance, after: Instance, undo: UndoStack): Promise<void> => {
+  const applyDevices = async (
+    run: Run,
+    { before, after }: InstanceDifference,
+    changed: Changing['devices'],
+    undo: UndoStack,
+  ): Promise<void> => {
     const idmap = await lifecycle.idmapOf(after);
+    const { pid } = run.running;
     const detach = (instance: Instance, name: string, config: Config): Promise<void> =>
       hotplug.detach(run, instance, name, config);
     const attach = (instance: Instance, name: string, config: Config): Promise<void> =>
       hotplug.attach(run, instance, name, config, idmap);
 
-    const was = before.expanded.devices;
-    const is = after.expanded.devices;
-    const isRoot = (config: Config | undefined): boolean => config?.['type'] === 'disk' && config['path'] === '/';
-    /** Of the root disk, the limits alone can change while it runs; its size is the volume's business. */
     const limitRoot = async (name: string, old: Config, next: Config): Promise<void> => {
-      const limitsOf = (config: Config): Config =>
-        Object.fromEntries(Object.entries(config).filter(([key]) => key.startsWith('limits.')));
-      const limited = (limits: Config): Config => ({ type: 'disk', path: '/', ...limitsOf(limits) });
-      if (isDeepStrictEqual(limited(old), limited(next))) return;
-      const { pid } = run.running;
+      const [oldLimits, limits] = [limitsOfRoot(old), limitsOfRoot(next)];
+      if (isDeepStrictEqual(oldLimits, limits)) return;
       undo.add('restore the limits of the root disk', () =>
-        devices.updateOne(before, { name, config: limited(old) }, limited(next), pid),
+        devices.updateOne(before, { name, config: oldLimits }, limits, pid),
       );
-      await devices.updateOne(after, { name, config: limited(next) }, limited(old), pid);
+      await devices.updateOne(after, { name, config: limits }, oldLimits, pid);
     };
-    const names = [...new Set([...Object.keys(was), ...Object.keys(is)])];
-    const changed = names.filter((name) => !isDeepStrictEqual(was[name], is[name]));
-    const replaced = changed.filter((name) => !isRoot(was[name]) && !isRoot(is[name]));
-    if (replaced.length > 0) await hotplug.changing(after, replaced);
     for (const name of changed) {
-      const old = was[name];
-      const next = is[name];
-      if (isRoot(old) || isRoot(next)) {
+      const old = before.expanded.devices[name];
+      const next = after.expanded.devices[name];
+      if (isRootDisk(old) || isRootDisk(next)) {
         if (old && next) await limitRoot(name, old, next);
         continue;
       }
@@ -127,11 +161,9 @@ export const createInstanceService = (parts: Parts): InstanceService => {
         old &&
         next &&
         old['type'] === next['type'] &&
-        (await devices.updateOne(after, { name, config: next }, old, run.running.pid))
+        (await devices.updateOne(after, { name, config: next }, old, pid))
       ) {
-        undo.add(`change device ${name} back`, () =>
-          devices.updateOne(before, { name, config: old }, next, run.running.pid),
-        );
+        undo.add(`change device ${name} back`, () => devices.updateOne(before, { name, config: old }, next, pid));
         continue;
       }
       if (old) {
@@ -145,7 +177,8 @@ export const createInstanceService = (parts: Parts): InstanceService => {
     }
   };
 
-  const applyExpanded = async (before: Instance, after: Instance): Promise<void> => {
+  const apply = async (change: InstanceDifference): Promise<void> => {
+    const { before, after } = change;
     if (!isDeepStrictEqual(before.expanded.config, after.expanded.config))
       parts.drivers.instance(after.type).validate(after.expanded.config);
     const oldRoot = rootDisk(before.expanded.devices);
@@ -155,32 +188,41 @@ export const createInstanceService = (parts: Parts): InstanceService => {
         `The pool of the root disk cannot be changed from "${oldRoot.config['pool']}" here: move the instance (lxc move --storage)`,
       );
     }
-    await using undo = new UndoStack((what, error) =>
-      log.error({ err: error, instance: before.name }, `Could not undo: ${what}`),
-    );
+    await using undo = new UndoStack(failedUndo(before));
     if (oldRoot && oldRoot.config['size'] !== newRoot.config['size']) {
       undo.add('restore the size of the root disk', () => volumes.resize(before, oldRoot.config));
       await volumes.resize(after, newRoot.config);
     }
     const run = runs.get(before);
     if (run) {
-      await applyDevices(run, before, after, undo);
-      const live = changedKeys(before.expanded.config, after.expanded.config).filter(isLive);
-      if (live.length > 0) {
-        undo.add('restore the live keys', () => run.running.update(before.expanded.config, live));
-        await run.running.update(after.expanded.config, live);
+      const { devices: changed, keys } = changingOf(change);
+      await applyDevices(run, change, changed, undo);
+      if (keys.length > 0) {
+        undo.add('restore the live keys', () => run.running.update(before.expanded.config, keys));
+        await run.running.update(after.expanded.config, keys);
       }
     }
     undo.commit();
   };
 
-  /** Runs what changes devices and the record of them; after it, whatever came of it, they agree. */
-  const untilSettled = async <T>(instance: Instance, work: () => Promise<T>): Promise<T> => {
+  /**
+   * Runs what changes instances and the record of them. Whatever comes of it, they agree after it; should the daemon die in it, then
+   * after its next start.
+   */
+  const noted = async <T>(changes: readonly InstanceDifference[], work: () => Promise<T>): Promise<T> => {
+    const concerned = changes.filter((change) => runs.get(change.before) && !isNothing(changingOf(change)));
+    for (const change of concerned) await hotplug.changing(change.before, changingOf(change));
     try {
       return await work();
     } finally {
-      if (runs.get(instance)) await hotplug.settled(instance);
+      for (const { before } of concerned) await hotplug.settled(before);
     }
+  };
+
+  /** What follows from a change that was made. */
+  const tell = async ({ before, after }: InstanceDifference): Promise<void> => {
+    if (!isDeepStrictEqual(nics(before), nics(after))) await parts.nicsChanged(after);
+    parts.guestEvents.changed(before, after);
   };
 
   const expandedWith = async (instance: Instance, change: InstanceChange): Promise<Instance> => {
@@ -217,9 +259,23 @@ export const createInstanceService = (parts: Parts): InstanceService => {
     get: (project, name) => store.get(project, name),
     runOf: (instance) => runs.get(instance),
 
-    async applyExpanded(before, after) {
-      await untilSettled(after, () => applyExpanded(before, after));
-      if (!isDeepStrictEqual(nics(before), nics(after))) await parts.nicsChanged(after);
+    async follow(changes, record) {
+      await noted(changes, async () => {
+        await using undo = new UndoStack((what, error) => log.error({ err: error }, `Could not undo: ${what}`));
+        await record.save();
+        undo.add('restore the record', () => record.restore());
+        for (const change of changes) {
+          const { before, after } = change;
+          const isReached = runs.get(before) && !isNothing(changingOf(change));
+          using _lock = isReached ? await locks.wait(lockKey(before), 'update') : undefined;
+          await apply(change).catch((error: unknown) => {
+            throw about(before, error);
+          });
+          undo.add(`change instance "${before.name}" back`, () => apply({ before: after, after: before }));
+        }
+        undo.commit();
+      });
+      for (const change of changes) await tell(change);
     },
 
     async update(instance, change) {
@@ -237,15 +293,15 @@ export const createInstanceService = (parts: Parts): InstanceService => {
       const after = await expandedWith(before, complete);
       devices.validate(after.expanded.devices, before.project, undefined);
       await devices.checkAdded(after.expanded.devices, before.expanded.devices, before);
-      const updated = await untilSettled(before, async () => {
-        await applyExpanded(before, after);
+      const difference = { before, after };
+      const updated = await noted([difference], async () => {
+        await apply(difference);
         // Devices that came or went have left their marks in the volatile keys meanwhile.
         const now = await store.get(instance.project, instance.name);
         return store.update(now, { ...complete, config: withServerKeys(config, now.config) });
       });
       await volumes.writeBackupFile(updated);
-      if (!isDeepStrictEqual(nics(before), nics(updated))) await parts.nicsChanged(updated);
-      parts.guestEvents.changed(before, updated);
+      await tell({ before, after: updated });
       events.lifecycle('instance-updated', instanceUrl(instance.name), instance.project);
     },
 

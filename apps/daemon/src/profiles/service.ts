@@ -4,6 +4,7 @@ import { instanceKeys } from '../config/instance-keys.ts';
 import type { DeviceManager } from '../devices/manager.ts';
 import type { Events } from '../events/bus.ts';
 import { checkIfMatch } from '../http/etag.ts';
+import type { Replacement } from '../instances/service.ts';
 import type { Profile, ProfileContent, ProfileStore } from './store.ts';
 
 export interface ProfileService {
@@ -31,8 +32,8 @@ interface Parts {
   readonly store: ProfileStore;
   readonly devices: DeviceManager;
   readonly events: Events;
-  /** Brings the instances that use a profile in line with its change; called after the row has changed. */
-  readonly apply: (profile: Profile) => Promise<void>;
+  /** Changes a profile, and the instances that use it with it: all of them, or nothing. */
+  readonly follow: (profile: Profile, content: ProfileContent, record: Replacement) => Promise<void>;
 }
 
 /** The user-editable part of a profile, of which its ETag is made. */
@@ -42,7 +43,7 @@ export const editableProfile = ({ description, config, devices }: ProfileContent
   devices,
 });
 
-export const createProfileService = ({ store, devices, events, apply }: Parts): ProfileService => {
+export const createProfileService = ({ store, devices, events, follow }: Parts): ProfileService => {
   const check = (project: string, content: ProfileContent): ProfileContent => {
     const config = withoutEmpty(content.config);
     validateConfig(instanceKeys, config, 'instance');
@@ -55,13 +56,11 @@ export const createProfileService = ({ store, devices, events, apply }: Parts): 
   const update: ProfileService['update'] = async (project, name, content, ifMatch) => {
     const before = await store.get(project, name);
     checkIfMatch(ifMatch, editableProfile(before));
-    await store.update(before, check(project, content));
-    try {
-      await apply(before);
-    } catch (error) {
-      await store.update(before, before);
-      throw error;
-    }
+    const after = check(project, content);
+    await follow(before, after, {
+      save: () => store.update(before, after),
+      restore: () => store.update(before, before),
+    });
     events.lifecycle('profile-updated', profileUrl(name), project);
   };
 
