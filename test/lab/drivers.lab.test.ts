@@ -18,6 +18,8 @@ interface Driver {
   readonly other: string;
   /** Whether volumes have the size that they are given. */
   readonly sized: boolean;
+  /** Whether volumes become smaller only while nothing has them mounted. */
+  readonly shrinksUnmounted?: boolean;
   /** Whether exports may have the driver's own format. */
   readonly optimised: boolean;
   /** Brings up what pools of the driver need to be there. */
@@ -57,6 +59,7 @@ const drivers: readonly Driver[] = [
     config: ['size=2GiB', 'volume.size=64MiB'],
     other: 'plain',
     sized: true,
+    shrinksUnmounted: true,
     optimised: false,
     made: volumeGroups,
   },
@@ -66,6 +69,7 @@ const drivers: readonly Driver[] = [
     config: ['ceph.osd.pg_num=8', 'volume.size=64MiB'],
     other: 'plain',
     sized: true,
+    shrinksUnmounted: true,
     optimised: true,
     prepare: startCephFor,
     made: inCeph,
@@ -194,7 +198,7 @@ describe.each(drivers.flatMap((driver) => clients.map((client) => ({ driver, cli
     });
 
     if (driver.sized)
-      test('gives it the size that it is told, also while it runs', async () => {
+      test('[03.306 05.52] gives it the size that it is told, also while it runs, or when it starts again', async () => {
         const fill = async (size: number) => {
           const command = `dd if=/dev/urandom of=/root/big bs=1M count=${size}; code=$?; rm /root/big; sync; exit $code`;
           return (await lxd.lxc(['exec', 'c4', '--', 'sh', '-c', command], { client: client.program })).code;
@@ -206,6 +210,13 @@ describe.each(drivers.flatMap((driver) => clients.map((client) => ({ driver, cli
         expect(await fill(70)).not.toBe(0);
         await lxc('config', 'device', 'set', 'c4', 'root', 'size=150MiB');
         expect(await fill(70)).toBe(0);
+        await lxc('config', 'device', 'set', 'c4', 'root', 'size=100MiB');
+        const waiting = async () => (await lxc('config', 'get', 'c4', 'volatile.root.apply_quota')).trim();
+        expect(await waiting()).toBe(driver.shrinksUnmounted ? '100MiB' : '');
+        await lxc('restart', '--force', 'c4');
+        expect(await waiting()).toBe('');
+        expect(await fill(110)).not.toBe(0);
+        expect(await fill(60)).toBe(0);
         await lxc('delete', '--force', 'c4');
       });
 

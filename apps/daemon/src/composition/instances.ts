@@ -19,6 +19,7 @@ import { createMoving } from '../instances/move.ts';
 import { createRebuilding } from '../instances/rebuild.ts';
 import { checkRequirements } from '../instances/requirements.ts';
 import { idsOnDisk } from '../instances/root-ids.ts';
+import { createRootSizes } from '../instances/root-size.ts';
 import { createSchedule } from '../instances/schedule.ts';
 import { createInstanceService } from '../instances/service.ts';
 import { createSnapshots } from '../instances/snapshots.ts';
@@ -66,12 +67,14 @@ export const createInstances = (base: Base, storage: Storage, networks: Networks
     base.log,
   );
   const hotplug = createHotplug({ ...base, devices, store });
+  const rootSizes = createRootSizes({ ...base, store, resize: rootVolumes.resize });
   const lifecycle = createLifecycle({
     ...base,
     devices,
     hotplug,
     store,
     mount: (instance) => rootVolumes.mount(instance),
+    beforeMount: (instance) => rootSizes.catchUp(instance),
     subIds: containerIds,
     prepare: async (instance, volume) => {
       checkRequirements(instance);
@@ -87,6 +90,7 @@ export const createInstances = (base: Base, storage: Storage, networks: Networks
     devices,
     hotplug,
     volumes: rootVolumes,
+    rootSizes,
     profiles: profileParts,
     guestEvents,
     removeSnapshots: (instance) => snapshots.removeAll(instance),

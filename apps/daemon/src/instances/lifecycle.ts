@@ -45,9 +45,11 @@ export interface LifecycleParts {
   readonly runs: Runs;
   /** Mounts the root volume. */
   readonly mount: (instance: Instance) => Promise<MountedVolume>;
+  /** Ran before every start, before the root volume is mounted: sizes that waited. */
+  readonly beforeMount: (instance: Instance) => Promise<void>;
   /** The host's ids for containers. @throws LxdError when the host is not set up for unprivileged containers */
   readonly subIds: () => Promise<Parameters<typeof chooseIdMap>[1]['range']>;
-  /** Ran before every start with the volume mounted: templates, quotas that waited. */
+  /** Ran before every start with the volume mounted: templates. */
   readonly prepare: (instance: Instance, volume: MountedVolume) => Promise<VolatileChanges>;
   /** Deletes an ephemeral instance that stopped. */
   readonly deleteEphemeral: (instance: Instance) => Promise<void>;
@@ -212,7 +214,7 @@ export const createLifecycle = (parts: LifecycleParts): Lifecycle => {
     );
     const idmap = await idmapOf(instance);
 
-    const mounting = parts.mount(instance);
+    const mounting = parts.beforeMount(instance).then(() => parts.mount(instance));
     undo.add('unmount the root volume', async () => (await mounting)[Symbol.asyncDispose]());
     const starting = devices.startAll(instance, idmap);
     // The root volume and the devices have nothing to do with each other: both at once.

@@ -26,6 +26,7 @@ import { checkInstanceConfig, withServerKeys } from './config.ts';
 import { type Hotplug, limitsOfRoot } from './hotplug.ts';
 import { type Devices, expand, type Instance, isRootDisk, lockKey, rootDisk } from './instance.ts';
 import type { Lifecycle } from './lifecycle.ts';
+import type { RootSizes } from './root-size.ts';
 import type { Run, Runs } from './running.ts';
 import type { InstanceChange, InstanceStore } from './store.ts';
 
@@ -33,8 +34,6 @@ import type { InstanceChange, InstanceStore } from './store.ts';
 export interface RootVolumes {
   delete(instance: Instance): Promise<void>;
   rename(instance: Instance, name: string): Promise<void>;
-  /** Applies a changed root disk device: its size. */
-  resize(instance: Instance, root: Config): Promise<void>;
   /** Writes `backup.yaml` so that the instance can be recovered without the database. */
   writeBackupFile(instance: Instance): Promise<void>;
 }
@@ -80,6 +79,7 @@ interface Parts {
   readonly hotplug: Hotplug;
   readonly drivers: Drivers;
   readonly volumes: RootVolumes;
+  readonly rootSizes: Pick<RootSizes, 'change'>;
   readonly locks: Locks;
   readonly events: Events;
   readonly log: Logger;
@@ -117,7 +117,7 @@ const isNothing = ({ devices, keys }: Changing): boolean => devices.length === 0
 const renameKey = 'volatile.rename';
 
 export const createInstanceService = (parts: Parts): InstanceService => {
-  const { store, runs, lifecycle, devices, hotplug, volumes, locks, events, log } = parts;
+  const { store, runs, lifecycle, devices, hotplug, volumes, rootSizes, locks, events, log } = parts;
 
   /** An error that says which of several instances it is about. */
   const about = ({ name }: Instance, error: unknown): unknown =>
@@ -189,9 +189,10 @@ export const createInstanceService = (parts: Parts): InstanceService => {
       );
     }
     await using undo = new UndoStack(failedUndo(before));
-    if (oldRoot && oldRoot.config['size'] !== newRoot.config['size']) {
-      undo.add('restore the size of the root disk', () => volumes.resize(before, oldRoot.config));
-      await volumes.resize(after, newRoot.config);
+    const [oldSize, newSize] = [oldRoot?.config['size'], newRoot.config['size']];
+    if (oldRoot && oldSize !== newSize) {
+      undo.add('restore the size of the root disk', () => rootSizes.change(before, oldRoot, newSize));
+      await rootSizes.change(after, newRoot, oldSize);
     }
     const run = runs.get(before);
     if (run) {
