@@ -1,7 +1,7 @@
 /** Devices that come to an instance, and go, while it runs. */
 import { join } from 'node:path';
 import type { Attachment, Config } from '@lxd-ts/driver-kit';
-import type { IdMap } from '@lxd-ts/host';
+import { type IdMap, isErrno } from '@lxd-ts/host';
 import type { Logger } from 'pino';
 import type { DeviceManager } from '../devices/manager.ts';
 import { type Changing, forgetChanging, loadChanging, saveAttachments, saveChanging } from './attachments.ts';
@@ -88,7 +88,14 @@ export const createHotplug = ({ devices, store, directories, log }: Parts): Hotp
       await store.setConfig(instance.id, await devices.stopOne(instance, { name, config }, run.running.pid));
     },
 
-    changing: (instance, what) => saveChanging(directoryOf(instance), what),
+    async changing(instance, what) {
+      try {
+        await saveChanging(directoryOf(instance), what);
+      } catch (error) {
+        // It has just stopped: there is nothing to make good.
+        if (!isErrno(error, 'ENOENT')) throw error;
+      }
+    },
     settled: (instance) => forgetChanging(directoryOf(instance)),
 
     async recover(run, instance) {

@@ -105,11 +105,16 @@ export const measurementsOf = (images: Images, initial: PoolResources['space'], 
   const timer = setInterval(refreshSpace, AGAIN).unref();
 
   const measure = async (image: string | undefined): Promise<void> => {
+    const [sizesThen, usedThen] = [new Map(sizes), new Map(used)];
     for (const one of (await images.use(image, { signal: end.signal })) ?? []) {
-      if (one.snapshot === undefined) sizes.set(one.name, one.provisioned_size);
       const name = key(one.name, one.snapshot);
+      // What was resized, or has gone, since the question is known better.
+      if (one.snapshot === undefined && sizes.get(one.name) === sizesThen.get(one.name)) {
+        sizes.set(one.name, one.provisioned_size);
+      }
       // What a file system said itself is better.
-      if (image !== undefined || !used.has(name)) used.set(name, one.used_size);
+      const isOld = used.get(name) === usedThen.get(name) && (image !== undefined || !used.has(name));
+      if (isOld) used.set(name, one.used_size);
     }
   };
 
