@@ -92,7 +92,8 @@ const describeForm = (options: StorageConformanceOptions, form: PoolForm): void 
         made = { spec, pool: await driver.open(spec) };
       },
       takeOver: async () => {
-        const { spec } = ready();
+        const { spec, pool } = ready();
+        await options.abandon?.(pool);
         made = { spec, pool: await driver.open(spec) };
       },
     };

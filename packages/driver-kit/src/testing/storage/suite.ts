@@ -55,6 +55,11 @@ export interface StorageConformanceOptions {
   readonly driver: StorageDriver;
   /** Without it nothing is killed. */
   readonly importFrom?: ImportFrom;
+  /**
+   * Ends what an open pool does by itself (timers, programs), and leaves all that it has mounted and mapped. Without it, the pools of the
+   * processes that were killed go on in that of the tests.
+   */
+  readonly abandon?: (pool: StoragePool) => PromiseLike<void>;
   readonly pools: readonly [PoolForm, ...PoolForm[]];
   /** A pool of at most a few hundred MiB, to run out of space in. */
   readonly tiny?: PoolForm & {
