@@ -141,10 +141,13 @@ const codes = {
 } as const;
 
 /** Whether a command ended with one of these errno names as its exit status. */
-export const endedWith = (error: unknown, ...names: (keyof typeof codes)[]): boolean =>
-  error instanceof Error &&
-  error.cause instanceof CommandError &&
-  names.some((name) => error.cause instanceof CommandError && error.cause.exitCode === codes[name]);
+export const endedWith = (
+  error: unknown,
+  ...names: (keyof typeof codes)[]
+): error is Error & { readonly cause: CommandError } => {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof CommandError && names.some((name) => cause.exitCode === codes[name]);
+};
 
 /** What a failed command means, as an error that an operator can act on. */
 export const explain = (error: unknown, cluster: Cluster, what?: string): unknown => {

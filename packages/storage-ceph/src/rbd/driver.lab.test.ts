@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -156,6 +157,48 @@ describe('pools and images of the ceph driver', () => {
     expect(await imagesIn('e-zombies')).toEqual([`container_${copy.name}`, `lxd_${spec.name}`]);
     await pool.deleteVolume(copy);
     await pool.delete();
+  });
+
+  it('removals that were killed in their middle are ended by the next one, or by the next start', async () => {
+    const { spec, pool } = await made('e-cut', {});
+    const source = newVolume();
+    await pool.createVolume(source);
+    /** Makes a copy and begins to remove its image; kills that after so many milliseconds. @returns how long it took, should it have ended */
+    const beginRemoval = async (copy: Volume, after?: number): Promise<number> => {
+      await pool.copyVolume(copy, source, []);
+      const begun = performance.now();
+      const child = spawn('rbd', ['rm', '--no-progress', `e-cut/custom_default_${copy.name}`], { stdio: 'ignore' });
+      const ended = once(child, 'exit');
+      await Promise.race([ended, ...(after === undefined ? [] : [setTimeout(after)])]);
+      const took = performance.now() - begun;
+      child.kill('SIGKILL');
+      await ended;
+      return took;
+    };
+    const lines = async (...args: string[]): Promise<string[]> => (await rbd(...args)).split('\n').filter(Boolean);
+    const rest = async (): Promise<string[]> => [
+      ...(await imagesIn('e-cut')).filter((name) => name !== 'lxd_e-cut'),
+      ...(await lines('trash', 'ls', '--all', 'e-cut')),
+    ];
+    const copy = newVolume();
+    const took = await beginRemoval(copy);
+    await pool.deleteVolume(copy);
+    const moments = 8;
+    for (let moment = 0; moment < moments; moment++) {
+      await beginRemoval(copy, (took * (moment + 0.5)) / moments);
+      await pool.deleteVolume(copy);
+      expect(await rest()).toEqual([`custom_default_${source.name}`]);
+      expect(await lines('snap', 'ls', `e-cut/custom_default_${source.name}`)).toEqual([]);
+      expect((await pool.listVolumes()).map(({ volume }) => volume.name)).toEqual([source.name]);
+    }
+    for (const moment of [0.4, 0.6, 0.8]) await beginRemoval(newVolume(), took * moment);
+    await pool[Symbol.asyncDispose]();
+    const taken = await ceph.open(spec);
+    // Those of which nothing is in the trash yet are the caller's to delete.
+    await expect.poll(() => rbd('trash', 'ls', '--all', 'e-cut'), { timeout: 180_000, interval: 5000 }).toBe('');
+    for (const { volume } of await taken.listVolumes()) await taken.deleteVolume(volume);
+    expect(await rest()).toEqual([]);
+    await taken.delete();
   });
 
   it('[05.216] what images use that nothing has mounted yet is measured, unless that is switched off', async () => {

@@ -48,11 +48,15 @@ const useShape = z.object({
   ),
 });
 
+const trashShape = z.array(z.object({ id: z.string(), name: z.string() }));
+
 export type ImageParent = z.infer<typeof parentShape>;
 export type ImageInfo = z.infer<typeof infoShape>;
 export type ImageSnapshot = z.infer<typeof snapshotShape>;
 /** One image, or one snapshot of it. */
 export type ListedImage = z.infer<typeof listedShape>;
+/** An image that is being removed: `rbd rm` puts it in the trash first. */
+export type TrashedImage = z.infer<typeof trashShape>[number];
 
 export interface ImagesOptions {
   readonly cluster: Cluster;
@@ -127,8 +131,34 @@ export const imagesOf = ({ cluster, osdPool, config, guard }: ImagesOptions) => 
     },
 
     /** All images and their snapshots, by one command that opens each image. */
-    list: (work?: Work): Promise<ListedImage[]> =>
-      cephJson(cluster, ['rbd', 'ls', '--long', osdPool], z.array(listedShape), { work, slow: true }),
+    async list(work?: Work): Promise<ListedImage[]> {
+      const shape = z.array(listedShape);
+      try {
+        return await cephJson(cluster, ['rbd', 'ls', '--long', osdPool], shape, { work, slow: true });
+      } catch (error) {
+        // It has told of the others, and fails, where one has gone meanwhile or is half removed.
+        const told = endedWith(error, 'ENOENT') ? error.cause.stdout : '';
+        if (told === '') throw error;
+        return shape.parse(JSON.parse(told));
+      }
+    },
+
+    /** The images whose removal has begun. Not those that an operator put in the trash. */
+    async removing(work?: Work): Promise<TrashedImage[]> {
+      const all = await cephJson(cluster, ['rbd', 'trash', 'ls', '--all', osdPool], trashShape, { work });
+      if (all.length === 0) return [];
+      const restorable = await cephJson(cluster, ['rbd', 'trash', 'ls', osdPool], trashShape, { work });
+      return all.filter(({ id }) => !restorable.some((other) => other.id === id));
+    },
+
+    /** Of an image in the trash; undefined when nothing can be told of it any more. */
+    infoOfTrashed: ({ id }: TrashedImage): Promise<ImageInfo | undefined> =>
+      ifThere(cephJson(cluster, ['rbd', 'info', '--pool', osdPool, '--image-id', id], infoShape)),
+
+    /** Removes an image from the trash. Nothing there is no error. */
+    async removeTrashed({ id }: TrashedImage, work?: Work): Promise<void> {
+      await ifThere(longChange(['trash', 'rm', `${osdPool}/${id}`], { work }));
+    },
 
     /** The bytes that objects of images and their snapshots take; of all images when none is named. Undefined: it is not there. */
     async use(image: string | undefined, work?: Work) {

@@ -21,7 +21,7 @@ import { type Images, imagesOf } from './images.ts';
 import { mountsOf } from './mounts.ts';
 import { ZOMBIE } from './names.ts';
 import { clusterOf, deleteOsdPool, imageSettings, osdPoolOf, setPlacementGroups } from './osd-pool.ts';
-import { removeImage, sweepZombies } from './removal.ts';
+import { removeImage, sweepTrash, sweepZombies } from './removal.ts';
 import { resizer } from './resize.ts';
 import { snapshotCalls } from './snapshots.ts';
 import { putBackUnfinished } from './unfinished.ts';
@@ -58,6 +58,7 @@ const clusterId = async (cluster: Cluster): Promise<string> => {
 
 /** Removes what an earlier run left, and learns the sizes of images by the way. */
 const sweep = async (images: Images, measured: Measurements): Promise<void> => {
+  await sweepTrash(images, { signal: measured.signal });
   const listed = await images.list({ signal: measured.signal });
   for (const { image, snapshot, size } of listed) if (snapshot === undefined) measured.setSize(image, size);
   await sweepZombies(images, listed);

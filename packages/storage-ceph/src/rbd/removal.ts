@@ -4,9 +4,9 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
-import { isKind } from '@lxd-ts/driver-kit';
+import { isKind, type Work } from '@lxd-ts/driver-kit';
 import { endedWith } from '../cluster.ts';
-import type { ImageParent, Images, ListedImage } from './images.ts';
+import type { ImageParent, Images, ListedImage, TrashedImage } from './images.ts';
 import { ZOMBIE, ZOMBIE_SNAPSHOT } from './names.ts';
 
 /** For how long a client that was killed still counts as one who has the image open, and more (osd_client_watch_timeout: 30 s). */
@@ -22,10 +22,10 @@ export const removeSnapshot = async (images: Images, image: string, snapshot: st
 };
 
 /** Removes an image without snapshots, once those who were killed with it open are forgotten. */
-const removeAlone = async (images: Images, image: string): Promise<void> => {
+const removeAlone = async (remove: () => Promise<void>): Promise<void> => {
   for (const end = Date.now() + WATCH_TIMEOUT; ; await setTimeout(1000)) {
     try {
-      await images.remove(image);
+      await remove();
       return;
     } catch (error) {
       if (!endedWith(error, 'EBUSY') || Date.now() > end) throw error;
@@ -42,10 +42,21 @@ const release = async (images: Images, { pool, image, snapshot }: ImageParent): 
   if (image.startsWith(ZOMBIE)) await removeImage(images, image);
 };
 
+/** Ends a removal that a kill has cut short: the image is in the trash then, and its name may still be listed. */
+const finishRemoval = async (images: Images, trashed: TrashedImage): Promise<void> => {
+  const info = await images.infoOfTrashed(trashed);
+  await removeAlone(() => images.removeTrashed(trashed));
+  if ((await images.info(trashed.name)) === undefined) await images.remove(trashed.name);
+  if (info?.parent !== undefined) await release(images, info.parent);
+};
+
 /** Removes an image with all its snapshots, or renames it while clones of it live. Nothing there is no error. */
 export const removeImage = async (images: Images, image: string): Promise<void> => {
   const info = await images.info(image);
-  if (info === undefined) return;
+  if (info === undefined) {
+    for (const one of await images.removing()) if (one.name === image) await finishRemoval(images, one);
+    return;
+  }
   if (info.snapshot_count > 0) {
     let needed = false;
     for (const snapshot of await images.snapshots(image)) {
@@ -57,12 +68,26 @@ export const removeImage = async (images: Images, image: string): Promise<void> 
       return;
     }
   }
-  await removeAlone(images, image);
+  await removeAlone(() => images.remove(image));
   if (info.parent !== undefined) await release(images, info.parent);
 };
 
 /** How old a snapshot for a copy must be before it counts as forgotten: longer than it takes to clone it. */
 const FORGOTTEN = 3_600_000;
+
+/** Runs the removal of something. Is somebody at it, then they, or the next sweep, will see to it. */
+const attempt = async (work: () => Promise<void>): Promise<void> => {
+  try {
+    await work();
+  } catch (error) {
+    if (!isKind(error, 'conflict') && !isKind(error, 'not-found')) throw error;
+  }
+};
+
+/** Ends removals that a run that was killed has begun. */
+export const sweepTrash = async (images: Images, work: Work): Promise<void> => {
+  for (const one of await images.removing(work)) await attempt(() => finishRemoval(images, one));
+};
 
 /**
  * Removes zombies without clones, which a run that was killed left behind.
@@ -73,16 +98,13 @@ export const sweepZombies = async (images: Images, listed: readonly ListedImage[
   const inUse = new Set(listed.map(({ parent }) => parent && `${parent.image}@${parent.snapshot}`));
   const parents = new Set(listed.map(({ parent }) => parent?.image));
   for (const { image, snapshot } of listed) {
-    try {
+    await attempt(async () => {
       if (snapshot === undefined && image.startsWith(ZOMBIE) && !parents.has(image)) await removeImage(images, image);
       if (!snapshot?.startsWith(ZOMBIE_SNAPSHOT) || image.startsWith(ZOMBIE) || inUse.has(`${image}@${snapshot}`))
-        continue;
+        return;
       const taken = (await images.snapshots(image)).find(({ name }) => name === snapshot)?.timestamp;
       if (taken !== undefined && Date.now() - Date.parse(taken) > FORGOTTEN)
         await removeSnapshot(images, image, snapshot);
-    } catch (error) {
-      // Somebody is at it: they, or the next sweep, will see to it.
-      if (!isKind(error, 'conflict') && !isKind(error, 'not-found')) throw error;
-    }
+    });
   }
 };

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PoolSpec, StoragePool, Volume, VolumeCalls } from '../../storage/contract.ts';
-import { discard, inSnapshot, MiB, mounted } from './helpers.ts';
+import { discard, inSnapshot, listed, MiB, mounted } from './helpers.ts';
 import type { Suite } from './suite.ts';
 
 /** A call about volumes as data: another process makes it. */
@@ -237,6 +237,7 @@ export const crashTests = (suite: Suite): void => {
           await takeOver();
           expect(states ?? ['two']).toContain((await stateOf(pool(), volume)).join());
           await settle();
+          expect(await listed(pool())).toEqual([`custom default/${volume.name} [s0 s1]`]);
         }
         // What was restored last may be the older one.
         await pool().restoreVolume(volume, 's1');
