@@ -188,7 +188,6 @@ describe('pools and images of the ceph driver', () => {
       await beginRemoval(copy, (took * (moment + 0.5)) / moments);
       await pool.deleteVolume(copy);
       expect(await rest()).toEqual([`custom_default_${source.name}`]);
-      expect(await lines('snap', 'ls', `e-cut/custom_default_${source.name}`)).toEqual([]);
       expect((await pool.listVolumes()).map(({ volume }) => volume.name)).toEqual([source.name]);
     }
     for (const moment of [0.4, 0.6, 0.8]) await beginRemoval(newVolume(), took * moment);
@@ -197,6 +196,7 @@ describe('pools and images of the ceph driver', () => {
     // Those of which nothing is in the trash yet are the caller's to delete.
     await expect.poll(() => rbd('trash', 'ls', '--all', 'e-cut'), { timeout: 180_000, interval: 5000 }).toBe('');
     for (const { volume } of await taken.listVolumes()) await taken.deleteVolume(volume);
+    // Nor is anything left that the source was kept for.
     expect(await rest()).toEqual([]);
     await taken.delete();
   });
