@@ -48,15 +48,11 @@ const useShape = z.object({
   ),
 });
 
-const trashShape = z.array(z.object({ id: z.string(), name: z.string() }));
-
 export type ImageParent = z.infer<typeof parentShape>;
 export type ImageInfo = z.infer<typeof infoShape>;
 export type ImageSnapshot = z.infer<typeof snapshotShape>;
 /** One image, or one snapshot of it. */
 export type ListedImage = z.infer<typeof listedShape>;
-/** An image that is being removed: `rbd rm` puts it in the trash first. */
-export type TrashedImage = z.infer<typeof trashShape>[number];
 
 export interface ImagesOptions {
   readonly cluster: Cluster;
@@ -143,22 +139,8 @@ export const imagesOf = ({ cluster, osdPool, config, guard }: ImagesOptions) => 
       }
     },
 
-    /** The images whose removal has begun. Not those that an operator put in the trash. */
-    async removing(work?: Work): Promise<TrashedImage[]> {
-      const all = await cephJson(cluster, ['rbd', 'trash', 'ls', '--all', osdPool], trashShape, { work });
-      if (all.length === 0) return [];
-      const restorable = await cephJson(cluster, ['rbd', 'trash', 'ls', osdPool], trashShape, { work });
-      return all.filter(({ id }) => !restorable.some((other) => other.id === id));
-    },
-
-    /** Of an image in the trash; undefined when nothing can be told of it any more. */
-    infoOfTrashed: ({ id }: TrashedImage): Promise<ImageInfo | undefined> =>
-      ifThere(cephJson(cluster, ['rbd', 'info', '--pool', osdPool, '--image-id', id], infoShape)),
-
-    /** Removes an image from the trash. Nothing there is no error. */
-    async removeTrashed({ id }: TrashedImage, work?: Work): Promise<void> {
-      await ifThere(longChange(['trash', 'rm', `${osdPool}/${id}`], { work }));
-    },
+    /** The names of all images, those that are half removed among them. */
+    names: (work?: Work): Promise<string[]> => cephJson(cluster, ['rbd', 'ls', osdPool], z.array(z.string()), { work }),
 
     /** The bytes that objects of images and their snapshots take; of all images when none is named. Undefined: it is not there. */
     async use(image: string | undefined, work?: Work) {
@@ -237,7 +219,7 @@ export const imagesOf = ({ cluster, osdPool, config, guard }: ImagesOptions) => 
     flatten: (image: string, work?: Work): Promise<unknown> => longChange(['flatten', spec(image)], { work }),
 
     /**
-     * Removes an image without snapshots.
+     * Removes an image without snapshots. `rbd rm` puts it in the trash first; of one that was killed since, only another one knows.
      *
      * @throws LxdError conflict when a program or kernel has it open, or its OSD pool is full
      */

@@ -21,7 +21,7 @@ import { type Images, imagesOf } from './images.ts';
 import { mountsOf } from './mounts.ts';
 import { ZOMBIE } from './names.ts';
 import { clusterOf, deleteOsdPool, imageSettings, osdPoolOf, setPlacementGroups } from './osd-pool.ts';
-import { removeImage, sweepTrash, sweepZombies } from './removal.ts';
+import { removeImage, sweepRemains, sweepZombies } from './removal.ts';
 import { resizer } from './resize.ts';
 import { snapshotCalls } from './snapshots.ts';
 import { putBackUnfinished } from './unfinished.ts';
@@ -58,9 +58,10 @@ const clusterId = async (cluster: Cluster): Promise<string> => {
 
 /** Removes what an earlier run left, and learns the sizes of images by the way. */
 const sweep = async (images: Images, measured: Measurements): Promise<void> => {
-  await sweepTrash(images, { signal: measured.signal });
-  const listed = await images.list({ signal: measured.signal });
+  const work = { signal: measured.signal };
+  const listed = await images.list(work);
   for (const { image, snapshot, size } of listed) if (snapshot === undefined) measured.setSize(image, size);
+  await sweepRemains(images, listed, work);
   await sweepZombies(images, listed);
 };
 
@@ -97,8 +98,8 @@ export const openPool = async (spec: PoolSpec): Promise<StoragePool> => {
     await putBackUnfinished(root, images);
     measured.changed();
     measured.later(() => {
-      measured.background('Removing what is not used', () => sweep(images, measured));
-      measured.measureUnknown();
+      // Nothing can be measured while something is half removed.
+      measured.background('Removing what is not used', () => sweep(images, measured).finally(measured.measureUnknown));
     });
   }
 

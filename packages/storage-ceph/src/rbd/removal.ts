@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { isKind, type Work } from '@lxd-ts/driver-kit';
 import { endedWith } from '../cluster.ts';
-import type { ImageParent, Images, ListedImage, TrashedImage } from './images.ts';
+import type { ImageParent, Images, ListedImage } from './images.ts';
 import { ZOMBIE, ZOMBIE_SNAPSHOT } from './names.ts';
 
 /** For how long a client that was killed still counts as one who has the image open, and more (osd_client_watch_timeout: 30 s). */
@@ -42,21 +42,11 @@ const release = async (images: Images, { pool, image, snapshot }: ImageParent): 
   if (image.startsWith(ZOMBIE)) await removeImage(images, image);
 };
 
-/** Ends a removal that a kill has cut short: the image is in the trash then, and its name may still be listed. */
-const finishRemoval = async (images: Images, trashed: TrashedImage): Promise<void> => {
-  const info = await images.infoOfTrashed(trashed);
-  await removeAlone(() => images.removeTrashed(trashed));
-  if ((await images.info(trashed.name)) === undefined) await images.remove(trashed.name);
-  if (info?.parent !== undefined) await release(images, info.parent);
-};
-
 /** Removes an image with all its snapshots, or renames it while clones of it live. Nothing there is no error. */
 export const removeImage = async (images: Images, image: string): Promise<void> => {
   const info = await images.info(image);
-  if (info === undefined) {
-    for (const one of await images.removing()) if (one.name === image) await finishRemoval(images, one);
-    return;
-  }
+  // Should an earlier removal have been killed, this one goes on with it.
+  if (info === undefined) return await removeAlone(() => images.remove(image));
   if (info.snapshot_count > 0) {
     let needed = false;
     for (const snapshot of await images.snapshots(image)) {
@@ -84,9 +74,23 @@ const attempt = async (work: () => Promise<void>): Promise<void> => {
   }
 };
 
-/** Ends removals that a run that was killed has begun. */
-export const sweepTrash = async (images: Images, work: Work): Promise<void> => {
-  for (const one of await images.removing(work)) await attempt(() => finishRemoval(images, one));
+/** How long an image may be listed and not be there: longer than it takes to make one. */
+const MAKING = 10_000;
+
+/**
+ * Ends removals that a run that was killed has begun. What they leave has a name that no image answers to.
+ *
+ * @param listed - all images of the pool, of which more can be told than their names
+ */
+export const sweepRemains = async (images: Images, listed: readonly ListedImage[], work: Work): Promise<void> => {
+  const known = new Set(listed.map(({ image }) => image));
+  const suspects = (await images.names(work)).filter((name) => !known.has(name));
+  if (suspects.length === 0) return;
+  await setTimeout(MAKING, undefined, work);
+  const still = await images.names(work);
+  for (const name of suspects) {
+    if (still.includes(name) && !(await images.info(name))) await attempt(() => removeImage(images, name));
+  }
 };
 
 /**
