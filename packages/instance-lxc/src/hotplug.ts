@@ -137,15 +137,7 @@ const permit = async ({ machine, place }: Target, verb: 'allow' | 'deny', node: 
 const attachNode = async (target: Target, node: NodeAttachment): Promise<void> => {
   const source = await makeNode(target.machine, node);
   await permit(target, 'allow', node);
-  const { device, target: inside } = node;
-  const how = {
-    device,
-    target: inside,
-    readonly: false,
-    recursive: false,
-    shift: false,
-    propagation: 'private',
-  } as const;
+  const how = { ...node, readonly: false, recursive: false, shift: false, propagation: 'private' } as const;
   await showInside(target, how, source, false);
 };
 

@@ -111,13 +111,17 @@ const changingOf = ({ before, after }: InstanceDifference): Changing => {
     keys: changedKeys(before.expanded.config, after.expanded.config).filter(isLive),
   };
 };
-const isNothing = ({ devices, keys }: Changing): boolean => devices.length === 0 && keys.length === 0;
 
 /** Set on an instance that is being renamed: the old name. */
 const renameKey = 'volatile.rename';
 
 export const createInstanceService = (parts: Parts): InstanceService => {
   const { store, runs, lifecycle, devices, hotplug, volumes, rootSizes, locks, events, log } = parts;
+
+  const reachesRun = (change: InstanceDifference): boolean => {
+    const { devices: changed, keys } = changingOf(change);
+    return runs.get(change.before) !== undefined && changed.length + keys.length > 0;
+  };
 
   /** An error that says which of several instances it is about. */
   const about = ({ name }: Instance, error: unknown): unknown =>
@@ -211,7 +215,7 @@ export const createInstanceService = (parts: Parts): InstanceService => {
    * after its next start.
    */
   const noted = async <T>(changes: readonly InstanceDifference[], work: () => Promise<T>): Promise<T> => {
-    const concerned = changes.filter((change) => runs.get(change.before) && !isNothing(changingOf(change)));
+    const concerned = changes.filter(reachesRun);
     for (const change of concerned) await hotplug.changing(change.before, changingOf(change));
     try {
       return await work();
@@ -267,8 +271,7 @@ export const createInstanceService = (parts: Parts): InstanceService => {
         undo.add('restore the record', () => record.restore());
         for (const change of changes) {
           const { before, after } = change;
-          const isReached = runs.get(before) && !isNothing(changingOf(change));
-          using _lock = isReached ? await locks.wait(lockKey(before), 'update') : undefined;
+          using _lock = reachesRun(change) ? await locks.wait(lockKey(before), 'update') : undefined;
           await apply(change).catch((error: unknown) => {
             throw about(before, error);
           });

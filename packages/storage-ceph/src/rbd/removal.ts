@@ -22,10 +22,10 @@ export const removeSnapshot = async (images: Images, image: string, snapshot: st
 };
 
 /** Removes an image without snapshots, once those who were killed with it open are forgotten. */
-const removeAlone = async (remove: () => Promise<void>): Promise<void> => {
+const removeAlone = async (images: Images, image: string): Promise<void> => {
   for (const end = Date.now() + WATCH_TIMEOUT; ; await setTimeout(1000)) {
     try {
-      await remove();
+      await images.remove(image);
       return;
     } catch (error) {
       if (!endedWith(error, 'EBUSY') || Date.now() > end) throw error;
@@ -46,7 +46,7 @@ const release = async (images: Images, { pool, image, snapshot }: ImageParent): 
 export const removeImage = async (images: Images, image: string): Promise<void> => {
   const info = await images.info(image);
   // Should an earlier removal have been killed, this one goes on with it.
-  if (info === undefined) return await removeAlone(() => images.remove(image));
+  if (info === undefined) return await removeAlone(images, image);
   if (info.snapshot_count > 0) {
     let needed = false;
     for (const snapshot of await images.snapshots(image)) {
@@ -58,7 +58,7 @@ export const removeImage = async (images: Images, image: string): Promise<void> 
       return;
     }
   }
-  await removeAlone(() => images.remove(image));
+  await removeAlone(images, image);
   if (info.parent !== undefined) await release(images, info.parent);
 };
 
